@@ -1,0 +1,48 @@
+/**
+ * Who is this? Answers in time or throws: `Rejection` (tokenExpired: fetch another),
+ * `Disconnect` (invalidToken: give up). Nothing of a token is believed before its signature.
+ */
+export interface Authenticator {
+  connect(attempt: ConnectAttempt): Promise<Identity>;
+  /** A new token for a living connection. Throws `Disconnect` where it belongs to another user. */
+  refresh(token: string, identity: Identity): Promise<Identity>;
+  /** A token that opens one channel to one user. Throws `Rejection`. */
+  subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant>;
+}
+
+export interface ConnectAttempt {
+  /** Empty where the client sent none. */
+  readonly token: string;
+  readonly data?: Uint8Array;
+  readonly name: string;
+  readonly version: string;
+  readonly remoteAddress: string;
+}
+
+export interface Identity {
+  /** Empty for an anonymous user. */
+  readonly user: string;
+  /** Milliseconds since 1970; absent: never. */
+  readonly expiresAtMs?: number;
+  /** Payload that other subscribers see as `conn_info`. */
+  readonly info?: Uint8Array;
+  /** Server-side subscriptions. */
+  readonly channels: readonly string[];
+  readonly capabilities: readonly Capability[];
+}
+
+export type Verb = 'subscribe' | 'publish' | 'history' | 'presence';
+
+/** Rights that a token carries, beyond what the namespaces allow. */
+export interface Capability {
+  /** Exact channel names, or with a trailing `*` any that begin so; `*` alone is every channel. */
+  readonly channels: readonly string[];
+  readonly allow: readonly Verb[];
+}
+
+export interface SubscriptionGrant {
+  /** Milliseconds since 1970; absent: never. */
+  readonly expiresAtMs?: number;
+  /** Payload that other subscribers see as `chan_info`. */
+  readonly info?: Uint8Array;
+}

@@ -1,0 +1,26 @@
+/**
+ * What a namespace promises and allows. A channel `chat:general` belongs to namespace `chat`; a
+ * channel without a colon belongs to the namespace named `default`, if there is one.
+ */
+export interface Namespace {
+  readonly name: string;
+  /** Publications kept; 0: the channel keeps none, and has no positions. */
+  readonly historySize: number;
+  readonly historyTtlMs: number;
+  /** The log survives the process: acknowledged after commit and sync. Needs `historySize`. */
+  readonly durable: boolean;
+  readonly presence: boolean;
+  /** Subscribers are told who joins and leaves. Needs `presence`. */
+  readonly joinLeave: boolean;
+  /** `json`: payloads are checked to be JSON. `binary`: any bytes, for Protobuf connections only. */
+  readonly payload: 'json' | 'binary';
+  readonly allowSubscribe: SubscribeAllowance;
+  readonly allowPublish: Allowance;
+  readonly allowHistory: Allowance;
+  readonly allowPresence: Allowance;
+}
+
+/** `token`: only with a subscription token or a capability. `user`: whoever is not anonymous. */
+export type SubscribeAllowance = 'nobody' | 'token' | 'user' | 'anyone';
+/** `subscriber`: who is subscribed now. */
+export type Allowance = 'nobody' | 'subscriber' | 'user' | 'anyone';

@@ -1,0 +1,53 @@
+import type { Codec, DisconnectKind } from '@tutti/protocol';
+
+/**
+ * How bytes reach peers. Every implementation passes testkit's `transportConformance`.
+ */
+export interface Transport {
+  readonly name: string;
+  /** Begins to accept. `accept` is called once for each connection that is open and well-formed. */
+  listen(accept: (connection: Connection) => ConnectionHandler): void;
+  /** Stops accepting; open connections stay until they are closed. */
+  close(): Promise<void>;
+}
+
+/**
+ * Bytes of one frame, shared by every connection that gets the same. `wire` is the transport's:
+ * the same bytes with its framing around them, made once (rule 2 of the hot path).
+ */
+export interface OutboundFrame {
+  readonly bytes: Uint8Array;
+  readonly binary: boolean;
+  wire?: Uint8Array;
+}
+
+/** One live link. Small: no timer and no closure of its own. */
+export interface Connection {
+  readonly transport: string;
+  readonly codec: Codec;
+  /** As the peer's kernel, or a configured proxy, told it. */
+  readonly remoteAddress: string;
+  /** Hands over whole frames, in order, in one write. Never blocks, never throws; nothing after close. */
+  send(frames: readonly OutboundFrame[]): void;
+  /** Says why, lets queued bytes leave, then ends; terminates by itself when the peer does not follow. */
+  close(kind: DisconnectKind, detail?: string): void;
+  /** Ends at once. */
+  terminate(): void;
+  /** Bytes handed over and not yet taken by the peer, as far as this transport can tell. */
+  readonly inFlight: number;
+}
+
+/** What a connection calls: the session. Methods never throw, and `closed` comes exactly once, last. */
+export interface ConnectionHandler {
+  receive(frame: Uint8Array): void;
+  /** `inFlight` fell to zero after having been above it. */
+  drained(): void;
+  closed(reason: ClosedReason): void;
+}
+
+export interface ClosedReason {
+  readonly code: number;
+  readonly reason: string;
+  /** True: the peer, or the network, ended it; false: we did. */
+  readonly byPeer: boolean;
+}
