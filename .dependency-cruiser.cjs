@@ -35,7 +35,8 @@ module.exports = {
   forbidden: [
     {
       name: 'no-circular',
-      comment: 'Two files in a cycle are one module in two files: neither can be read, tested or moved alone. Types count.',
+      comment:
+        'Two files in a cycle are one module in two files: neither can be read, tested or moved alone. Types count.',
       severity: 'error',
       from: {},
       to: { circular: true },
@@ -56,7 +57,8 @@ module.exports = {
     },
     {
       name: 'client-knows-only-protocol',
-      comment: 'The SDK ships to browsers within 12 KB and with no runtime dependency, so it may know the protocol alone.',
+      comment:
+        'The SDK ships to browsers within 12 KB and with no runtime dependency, so it may know the protocol alone.',
       severity: 'error',
       from: { path: '^packages/client/src/', pathNot: tests },
       to: { pathNot: '^packages/(client|protocol)/', dependencyTypesNot: ['core'] },
@@ -84,14 +86,16 @@ module.exports = {
     },
     {
       name: 'server-knows-only-protocol',
-      comment: 'The engine stands below its SDK, command and console; knowing one of them would be a cycle between packages.',
+      comment:
+        'The engine stands below its SDK, command and console; knowing one of them would be a cycle between packages.',
       severity: 'error',
       from: { path: '^packages/server/src/', pathNot: tests },
       to: { path: '^packages/', pathNot: '^packages/(server|protocol)/' },
     },
     {
       name: 'front-door',
-      comment: 'Packages know each other by their exports; a relative path into another package makes all of it public.',
+      comment:
+        'Packages know each other by their exports; a relative path into another package makes all of it public.',
       severity: 'error',
       from: { path: '^packages/([^/]+)/' },
       to: {
@@ -143,7 +147,8 @@ module.exports = {
     },
     {
       name: 'adapters-do-not-know-each-other',
-      comment: 'Engines and transports are exchanged one at a time; two that know each other must be exchanged together.',
+      comment:
+        'Engines and transports are exchanged one at a time; two that know each other must be exchanged together.',
       severity: 'error',
       from: { path: `${server}/${adapters}/`, pathNot: tests },
       to: { path: `${server}/${adapters}/`, pathNot: [`${server}/$1/`, ...contracts] },
@@ -178,7 +183,8 @@ module.exports = {
     },
     {
       name: 'declared-dependencies',
-      comment: 'What ships names what it needs: a module found only because the workspace has it is missing after install.',
+      comment:
+        'What ships names what it needs: a module found only because the workspace has it is missing after install.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: [tests, '^packages/dashboard/'] },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
@@ -187,7 +193,11 @@ module.exports = {
       name: 'no-orphans',
       comment: 'A file that nobody imports and that imports nobody is dead, or forgotten.',
       severity: 'error',
-      from: { orphan: true, path: '^packages/[^/]+/src/', pathNot: [tests, '[.]d[.]ts$', '/src/(index|main|internal)[.]tsx?$'] },
+      from: {
+        orphan: true,
+        path: '^packages/[^/]+/src/',
+        pathNot: [tests, '[.]d[.]ts$', '/src/(index|main|internal)[.]tsx?$'],
+      },
       to: {},
     },
   ],
