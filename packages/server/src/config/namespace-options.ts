@@ -1,0 +1,72 @@
+import type { OptionTable } from './option-spec.ts';
+
+/** The options of one namespace. `Namespace` in namespace.ts is what they become. */
+export const namespaceOptions = {
+  historySize: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 100_000,
+    unit: 'publications',
+    since: '0.1',
+    description: 'Publications kept a channel. 0: none are kept, and a client that was away cannot recover.',
+  },
+  historyTtl: {
+    type: 'duration',
+    default: '24h',
+    min: 1_000,
+    max: 3_650 * 86_400_000,
+    since: '0.1',
+    description: 'How long a publication is kept.',
+  },
+  durable: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description:
+      'History is on disk: a publish is acknowledged after commit and sync, and survives the process. Needs `historySize`.',
+  },
+  presence: { type: 'boolean', default: false, since: '0.1', description: 'The channel knows who is in it.' },
+  joinLeave: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description: 'Subscribers that ask for it are told who joins and who leaves. Needs `presence`.',
+  },
+  payload: {
+    type: 'choice',
+    choices: ['json', 'binary'],
+    default: 'json',
+    since: '0.1',
+    description: '`json`: payloads are checked to be JSON. `binary`: any bytes, for Protobuf connections only.',
+  },
+  allowSubscribe: {
+    type: 'choice',
+    choices: ['nobody', 'token', 'user', 'anyone'],
+    default: 'token',
+    since: '0.1',
+    description:
+      'Who may subscribe. `token`: with a subscription token or a capability. `user`: also every user that is not anonymous. `nobody`: only the server subscribes clients.',
+  },
+  allowPublish: {
+    type: 'choice',
+    choices: ['nobody', 'subscriber', 'user', 'anyone'],
+    default: 'nobody',
+    since: '0.1',
+    description: 'Which clients may publish without a capability. `subscriber`: who is subscribed now.',
+  },
+  allowHistory: {
+    type: 'choice',
+    choices: ['nobody', 'subscriber', 'user', 'anyone'],
+    default: 'subscriber',
+    since: '0.1',
+    description: 'Which clients may read the history without a capability.',
+  },
+  allowPresence: {
+    type: 'choice',
+    choices: ['nobody', 'subscriber', 'user', 'anyone'],
+    default: 'subscriber',
+    since: '0.1',
+    description: 'Which clients may ask who is there without a capability.',
+  },
+} as const satisfies OptionTable;
