@@ -1,0 +1,103 @@
+import type { Capability, Verb } from './authenticator.ts';
+
+/**
+ * So that a personal channel `NAMESPACE:user` fits a channel name, whatever the namespace:
+ * 64 + 1 + 190 bytes are 255.
+ */
+export const userBytesMax = 190;
+
+/** The claims of a connection token, read only after its signature was verified (S7). */
+export interface ConnectionClaims {
+  readonly user: string;
+  readonly info?: Uint8Array;
+  readonly channels: readonly string[];
+  readonly capabilities: readonly Capability[];
+}
+
+export interface SubscriptionClaims {
+  readonly user: string;
+  readonly channel: string;
+  readonly info?: Uint8Array;
+}
+
+/** A verified token says something it must not. The message is for logs, and names the claim but not its value. */
+export class BadClaims extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'BadClaims';
+  }
+}
+
+// Not Buffer.from: its shared pool would pin 8 KiB for a few bytes that live as long as the session.
+const encoder = new TextEncoder();
+
+// Long names are Tutti's; the short ones are what existing backends of this protocol write.
+const verbs: ReadonlyMap<unknown, Verb> = new Map<unknown, Verb>([
+  ['subscribe', 'subscribe'],
+  ['sub', 'subscribe'],
+  ['publish', 'publish'],
+  ['pub', 'publish'],
+  ['history', 'history'],
+  ['hst', 'history'],
+  ['presence', 'presence'],
+  ['prs', 'presence'],
+]);
+
+/** `{sub, info?, channels?, caps?}`. Throws `BadClaims`; also for a subscription token, which opens one channel and no connection. */
+export function readConnectionClaims(claims: Readonly<Record<string, unknown>>): ConnectionClaims {
+  if (claims['channel'] !== undefined)
+    throw new BadClaims('this is a subscription token (it has the claim channel), and not a connection token');
+  return {
+    user: readUser(claims['sub']),
+    ...readInfo(claims['info']),
+    channels: claims['channels'] === undefined ? [] : readTexts(claims['channels'], 'channels'),
+    capabilities: claims['caps'] === undefined ? [] : readCapabilities(claims['caps']),
+  };
+}
+
+/** `{sub, channel, info?}`. Throws `BadClaims`; also for a connection token. */
+export function readSubscriptionClaims(claims: Readonly<Record<string, unknown>>): SubscriptionClaims {
+  const channel = claims['channel'];
+  if (channel === undefined)
+    throw new BadClaims('this is a connection token (it has no claim channel), and not a subscription token');
+  if (typeof channel !== 'string' || channel === '') throw new BadClaims('the claim channel must be a channel name');
+  return { user: readUser(claims['sub']), channel, ...readInfo(claims['info']) };
+}
+
+function readUser(sub: unknown): string {
+  // A token without sub is for an anonymous user; an issuer that means it leaves sub out or empty.
+  if (sub === undefined) return '';
+  if (typeof sub !== 'string') throw new BadClaims('the claim sub must be a string');
+  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub))
+    throw new BadClaims('the claim sub contains a control character or half of a surrogate pair');
+  if (Buffer.byteLength(sub) > userBytesMax) throw new BadClaims(`the claim sub is longer than ${userBytesMax} bytes`);
+  return sub;
+}
+
+function readInfo(info: unknown): { info?: Uint8Array } {
+  return info === undefined ? {} : { info: encoder.encode(JSON.stringify(info)) };
+}
+
+function readCapabilities(caps: unknown): Capability[] {
+  if (!Array.isArray(caps)) throw new BadClaims('the claim caps must be a list');
+  return caps.map((cap: unknown) => {
+    if (typeof cap !== 'object' || cap === null || Array.isArray(cap))
+      throw new BadClaims('each of caps must be {channels, allow}');
+    const { channels, allow } = cap as { channels?: unknown; allow?: unknown };
+    return { channels: readTexts(channels, 'caps.channels'), allow: readTexts(allow, 'caps.allow').map(readVerb) };
+  });
+}
+
+function readVerb(word: string): Verb {
+  const verb = verbs.get(word);
+  if (verb === undefined) throw new BadClaims('the claim caps.allow may hold subscribe, publish, history and presence');
+  return verb;
+}
+
+function readTexts(value: unknown, claim: string): string[] {
+  if (!Array.isArray(value)) throw new BadClaims(`the claim ${claim} must be a list`);
+  return value.map((item: unknown) => {
+    if (typeof item !== 'string' || item === '') throw new BadClaims(`the claim ${claim} must hold non-empty strings`);
+    return item;
+  });
+}

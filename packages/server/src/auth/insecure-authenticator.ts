@@ -1,0 +1,70 @@
+import { Rejection } from '@tutti/protocol';
+
+import type { Clock } from '../core/clock.ts';
+import type { Random } from '../core/random.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
+import { userBytesMax } from './claims.ts';
+import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authenticator.ts';
+
+/**
+ * For `tutti dev` only, on a loopback address: everybody is who they say they are.
+ *
+ * A token signed with the development key counts, and an expired one is refused, so that refresh
+ * can be tried; any other token is ignored, aloud. Without a token the user is `user` of the
+ * connect data (`{"user": "ann"}`), or a guest with a made-up name.
+ */
+export class InsecureAuthenticator implements Authenticator {
+  readonly #tokens: JwtAuthenticator;
+  readonly #random: Random;
+  readonly #log: Log;
+
+  constructor(settings: JwtAuthenticatorSettings, seams: { clock: Clock; random: Random; log: Log }) {
+    this.#tokens = new JwtAuthenticator({ ...settings, allowAnonymous: false }, seams.clock);
+    this.#random = seams.random;
+    this.#log = seams.log;
+    this.#log.warn({}, 'insecure: every client is believed to be who it says it is; for development only');
+  }
+
+  async connect(attempt: ConnectAttempt): Promise<Identity> {
+    if (attempt.token !== '') {
+      try {
+        return await this.#tokens.connect(attempt);
+      } catch (error) {
+        if (error instanceof Rejection) throw error;
+        this.#log.warn({ reason: reasonOf(error) }, 'insecure: ignored a token that the development key did not sign');
+      }
+    }
+    const user = userOf(attempt.data) ?? this.#guest();
+    return { user, channels: [], capabilities: [] };
+  }
+
+  refresh(token: string, identity: Identity): Promise<Identity> {
+    return this.#tokens.refresh(token, identity);
+  }
+
+  subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant> {
+    return this.#tokens.subscription(token, identity, channel);
+  }
+
+  #guest(): string {
+    const number = Math.floor(this.#random.next() * 36 ** 4);
+    return `guest-${number.toString(36).padStart(4, '0')}`;
+  }
+}
+
+function userOf(data: Uint8Array | undefined): string | undefined {
+  if (data === undefined || data.length === 0) return undefined;
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(data).toString());
+    const user = typeof parsed === 'object' && parsed !== null ? (parsed as { user?: unknown }).user : undefined;
+    if (typeof user !== 'string' || user === '' || !user.isWellFormed() || /\p{Cc}/u.test(user)) return undefined;
+    return Buffer.byteLength(user) > userBytesMax ? undefined : user;
+  } catch {
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}

@@ -1,0 +1,76 @@
+import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
+
+import type { Clock } from '../core/clock.ts';
+import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
+import { BadClaims, readConnectionClaims, readSubscriptionClaims } from './claims.ts';
+import { BadToken, TokenVerifier, type TokenVerifierSettings } from './token-verifier.ts';
+
+export interface JwtAuthenticatorSettings extends TokenVerifierSettings {
+  /** True: a client without a token is an anonymous user. */
+  readonly allowAnonymous: boolean;
+}
+
+/**
+ * Signed tokens say who connects, and open channels.
+ *
+ * Connection token: `sub` (user; absent: anonymous), `exp`, `info` (JSON that others see), `channels`
+ * (the server subscribes these), `caps` (`[{channels, allow}]`). Subscription token: `sub`, `channel`,
+ * `exp`, `info`. Either is refused in the place of the other. The reason that a client is told is
+ * enough for its developer and says nothing of keys.
+ */
+export class JwtAuthenticator implements Authenticator {
+  readonly #verifier: TokenVerifier;
+  readonly #allowAnonymous: boolean;
+
+  /** Throws `Fault` for an unsound key. */
+  constructor(settings: JwtAuthenticatorSettings, clock: Clock) {
+    this.#verifier = new TokenVerifier(settings, clock);
+    this.#allowAnonymous = settings.allowAnonymous;
+  }
+
+  async connect(attempt: ConnectAttempt): Promise<Identity> {
+    if (attempt.token === '') {
+      if (this.#allowAnonymous) return { user: '', channels: [], capabilities: [] };
+      throw new Disconnect(disconnects.invalidToken, 'no token: connect with a connection token');
+    }
+    return this.#connection(attempt.token);
+  }
+
+  async refresh(token: string, identity: Identity): Promise<Identity> {
+    const renewed = await this.#connection(token);
+    if (renewed.user !== identity.user)
+      throw new Disconnect(disconnects.invalidToken, 'the new token belongs to another user');
+    return renewed;
+  }
+
+  async subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant> {
+    try {
+      const payload = await this.#verifier.verify(token);
+      const claims = readSubscriptionClaims(payload);
+      if (claims.user !== identity.user) throw new BadClaims('the token belongs to another user');
+      if (claims.channel !== channel) throw new BadClaims('the token is for another channel');
+      return { ...expiry(payload.exp), ...(claims.info === undefined ? {} : { info: claims.info }) };
+    } catch (error) {
+      throw refusal(error, (reason) => new Rejection(rejections.permissionDenied, `subscription token: ${reason}`));
+    }
+  }
+
+  async #connection(token: string): Promise<Identity> {
+    try {
+      const payload = await this.#verifier.verify(token);
+      return { ...expiry(payload.exp), ...readConnectionClaims(payload) };
+    } catch (error) {
+      throw refusal(error, (reason) => new Disconnect(disconnects.invalidToken, reason));
+    }
+  }
+}
+
+function expiry(exp: number | undefined): { expiresAtMs?: number } {
+  return exp === undefined ? {} : { expiresAtMs: exp * 1000 };
+}
+
+function refusal(error: unknown, refuse: (reason: string) => Error): unknown {
+  if (error instanceof BadToken && error.expired) return new Rejection(rejections.tokenExpired);
+  if (error instanceof BadToken || error instanceof BadClaims) return refuse(error.message);
+  return error;
+}

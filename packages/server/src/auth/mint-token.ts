@@ -1,0 +1,35 @@
+import { createSecretKey } from 'node:crypto';
+
+import { SignJWT } from 'jose';
+
+import type { TokenKey } from '../config/token-key.ts';
+import type { Capability } from './authenticator.ts';
+
+/** What a token shall say. With `channel` it is a subscription token, else a connection token. */
+export interface TokenDraft {
+  readonly user: string;
+  readonly channel?: string;
+  /** Absent: the token never expires. */
+  readonly expiresAtMs?: number;
+  readonly info?: unknown;
+  readonly channels?: readonly string[];
+  readonly capabilities?: readonly Capability[];
+  readonly issuer?: string;
+  readonly audience?: string;
+}
+
+/** A signed token. `key` must hold a secret: with a public key one can verify and not sign. */
+export async function mintToken(draft: TokenDraft, key: Extract<TokenKey, { secret: string }>): Promise<string> {
+  const claims = new SignJWT({
+    ...(draft.channel === undefined ? {} : { channel: draft.channel }),
+    ...(draft.info === undefined ? {} : { info: draft.info }),
+    ...(draft.channels === undefined ? {} : { channels: [...draft.channels] }),
+    ...(draft.capabilities === undefined ? {} : { caps: draft.capabilities }),
+  });
+  claims.setProtectedHeader({ alg: key.alg, ...(key.kid === undefined ? {} : { kid: key.kid }) });
+  if (draft.user !== '') claims.setSubject(draft.user);
+  if (draft.expiresAtMs !== undefined) claims.setExpirationTime(Math.floor(draft.expiresAtMs / 1000));
+  if (draft.issuer !== undefined) claims.setIssuer(draft.issuer);
+  if (draft.audience !== undefined) claims.setAudience(draft.audience);
+  return claims.sign(createSecretKey(Buffer.from(key.secret)));
+}

@@ -1,0 +1,172 @@
+import { createHash, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+
+import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+
+import { keyIdPattern, tokenKeyProblem, tokenKeysMax, type TokenKey } from '../config/token-key.ts';
+import type { Clock } from '../core/clock.ts';
+import { Fault } from '../core/fault.ts';
+
+/** Longest token looked at; what a token says is bounded by this too. */
+export const tokenBytesMax = 8 * 1024;
+/** Verified tokens remembered, so that a reconnect storm costs a hash and not a signature each. */
+export const verifiedTokensMax = 10_000;
+/** Longer ones are verified anew each time, so that the memory of remembered claims has a bound too. */
+export const rememberedTokenBytesMax = 2 * 1024;
+/** Seconds; the last moment a date can name. */
+const expiryMax = 8_640_000_000_000;
+
+export interface TokenVerifierSettings {
+  readonly tokenKeys: readonly TokenKey[];
+  /** One more key, with algorithm HS256; empty for none. */
+  readonly tokenHmacSecret: string;
+  /** Empty: not checked. */
+  readonly tokenIssuer: string;
+  readonly tokenAudience: string;
+  readonly tokenLeewayMs: number;
+}
+
+/** The token may not be believed. The message is for logs: it never repeats the token. */
+export class BadToken extends Error {
+  readonly expired: boolean;
+
+  constructor(message: string, options: { expired?: boolean } = {}) {
+    super(message);
+    this.name = 'BadToken';
+    this.expired = options.expired ?? false;
+  }
+}
+
+interface ImportedKey {
+  readonly alg: string;
+  readonly kid: string | undefined;
+  readonly key: KeyObject;
+}
+
+/**
+ * Turns a token into its claims, or throws `BadToken`. The key decides the algorithm (S5); of the
+ * header only `alg` and `kid` are looked at, both as names to find a key by, never as the key
+ * itself or a place to fetch it from (S6).
+ */
+export class TokenVerifier {
+  readonly #keys: readonly ImportedKey[];
+  readonly #settings: TokenVerifierSettings;
+  readonly #clock: Clock;
+  /** SHA-256 of the token → its claims; the oldest leaves first. Never the token itself. */
+  readonly #verified = new Map<string, JWTPayload>();
+
+  /** Throws `Fault` for a key that is too weak, or no key of its algorithm. */
+  constructor(settings: TokenVerifierSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.#keys = importKeys(settings);
+  }
+
+  /** How many tokens are remembered. */
+  get remembered(): number {
+    return this.#verified.size;
+  }
+
+  async verify(token: string): Promise<JWTPayload> {
+    // UTF-16 units are at most bytes; a token is ASCII anyhow, or fails as malformed.
+    if (token.length > tokenBytesMax) throw new BadToken(`the token is longer than ${tokenBytesMax} bytes`);
+    const hash = createHash('sha256').update(token).digest('base64');
+    const claims = this.#verified.get(hash) ?? (await this.#verifyUnknown(token));
+    if (claims.exp !== undefined && claims.exp * 1000 <= this.#clock.now()) {
+      this.#verified.delete(hash);
+      throw new BadToken('the token is expired', { expired: true });
+    }
+    if (token.length <= rememberedTokenBytesMax) this.#remember(hash, claims);
+    return claims;
+  }
+
+  async #verifyUnknown(token: string): Promise<JWTPayload> {
+    let failure = new BadToken('no configured key has the algorithm and key id of the token');
+    for (const candidate of this.#candidates(token)) {
+      try {
+        return await this.#verifyWith(token, candidate);
+      } catch (error) {
+        failure = asBadToken(error);
+        // With the right key the claims were at fault, and no other key can change them.
+        if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw failure;
+      }
+    }
+    throw failure;
+  }
+
+  async #verifyWith(token: string, candidate: ImportedKey): Promise<JWTPayload> {
+    const { tokenIssuer, tokenAudience, tokenLeewayMs } = this.#settings;
+    const { payload } = await jwtVerify(token, candidate.key, {
+      algorithms: [candidate.alg],
+      ...(tokenIssuer === '' ? {} : { issuer: tokenIssuer }),
+      ...(tokenAudience === '' ? {} : { audience: tokenAudience }),
+      clockTolerance: tokenLeewayMs / 1000,
+      currentDate: new Date(this.#clock.now()),
+    });
+    if (payload.exp !== undefined && !(payload.exp <= expiryMax))
+      throw new BadToken('the claim exp is no moment in seconds');
+    // jose checks iat only where a maximal age is asked for.
+    if (payload.iat !== undefined && payload.iat * 1000 > this.#clock.now() + tokenLeewayMs) {
+      throw new BadToken('the token was issued in the future: compare the clocks');
+    }
+    return payload;
+  }
+
+  #candidates(token: string): ImportedKey[] {
+    const { alg, kid } = readHeader(token);
+    const fitting = this.#keys.filter((key) => key.alg === alg);
+    if (kid === undefined) return fitting;
+    const named = fitting.filter((key) => key.kid === kid);
+    // Issuers may name keys that the configuration does not name; then the algorithm chooses.
+    return named.length > 0 ? named : fitting.filter((key) => key.kid === undefined);
+  }
+
+  #remember(hash: string, claims: JWTPayload): void {
+    if (this.#verified.delete(hash)) {
+      this.#verified.set(hash, claims);
+      return;
+    }
+    for (const oldest of this.#verified.keys()) {
+      if (this.#verified.size < verifiedTokensMax) break;
+      this.#verified.delete(oldest);
+    }
+    this.#verified.set(hash, claims);
+  }
+}
+
+function importKeys(settings: TokenVerifierSettings): ImportedKey[] {
+  const short: TokenKey[] = settings.tokenHmacSecret === '' ? [] : [{ alg: 'HS256', secret: settings.tokenHmacSecret }];
+  const keys = [...settings.tokenKeys, ...short];
+  if (keys.length > tokenKeysMax + 1)
+    throw new Fault('auth', `more than ${tokenKeysMax} token keys`, { retryable: false });
+  return keys.map((key, index) => {
+    const problem = tokenKeyProblem(key);
+    if (problem !== undefined) throw new Fault('auth', `token key ${index + 1}: ${problem}`, { retryable: false });
+    const imported = 'secret' in key ? createSecretKey(Buffer.from(key.secret)) : createPublicKey(key.publicKey);
+    return { alg: key.alg, kid: key.kid, key: imported };
+  });
+}
+
+function readHeader(token: string): { alg: string | undefined; kid: string | undefined } {
+  let header: ReturnType<typeof decodeProtectedHeader>;
+  try {
+    header = decodeProtectedHeader(token);
+  } catch {
+    throw new BadToken('the token is not a JWT');
+  }
+  const { kid, alg } = header as { kid?: unknown; alg?: unknown };
+  if (kid !== undefined && (typeof kid !== 'string' || !keyIdPattern.test(kid))) {
+    throw new BadToken('the key id (kid) of the token has characters that no key id has');
+  }
+  return { alg: typeof alg === 'string' ? alg : undefined, kid };
+}
+
+function asBadToken(error: unknown): BadToken {
+  if (error instanceof BadToken) return error;
+  if (error instanceof errors.JWTExpired) return new BadToken('the token is expired', { expired: true });
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return new BadToken(`the claim ${error.claim} of the token is not as it must be (${error.reason})`);
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed)
+    return new BadToken('the signature is not by a configured key');
+  return new BadToken('the token is malformed');
+}
