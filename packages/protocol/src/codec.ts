@@ -13,9 +13,9 @@ export interface Codec {
   readonly binary: boolean;
   /** All commands of one frame, in order. Throws `BadFrame`: nothing of the frame is to be acted on. */
   decodeCommands(frame: Uint8Array): Command[];
-  /** One reply, as it stands inside a frame (without the separator). */
+  /** One reply, as it stands inside a frame: JSON without the line break, Protobuf with its length. */
   encodeReply(reply: Reply): Uint8Array;
-  /** Joins encoded replies into one frame; a single one costs no copy in JSON. */
+  /** Joins encoded replies into one frame; a single one is returned as it is. */
   joinReplies(encoded: readonly Uint8Array[]): Uint8Array;
   /** The other direction, for SDKs in binary mode, tests and tools. */
   encodeCommands(commands: readonly Command[]): Uint8Array;
@@ -32,7 +32,10 @@ export class BadFrame extends Error {
 
 /** Bounds of one frame, whatever the transport allows (docs/spec: S13). */
 export const frameBounds = {
-  /** Nesting of objects and arrays, payloads included. */
+  /**
+   * Nesting of objects and arrays within one payload or unknown member, counted from its root, so that
+   * both codecs accept the same payloads. The nesting around it is bounded by the schema.
+   */
   depthMax: 32,
   /** Members of one object, payloads included. */
   keysMax: 1_000,

@@ -35,7 +35,12 @@ export const rejections = {
     "Give the user the right: by token, by capability, or by the namespace's allow options.",
   ),
   methodNotFound: kind(104, 'method not found', 'method not found', 'Register the RPC method, or correct its name.'),
-  alreadySubscribed: kind(105, 'already subscribed', 'already subscribed', 'Unsubscribe first, or keep the subscription.'),
+  alreadySubscribed: kind(
+    105,
+    'already subscribed',
+    'already subscribed',
+    'Unsubscribe first, or keep the subscription.',
+  ),
   limitExceeded: kind(106, 'limit exceeded', 'limit exceeded', 'Stay within the limit that the message names.'),
   badRequest: kind(107, 'bad request', 'bad request', 'Correct the command as the message says.'),
   notAvailable: kind(

@@ -1,0 +1,65 @@
+/**
+ * The JSON codec: one message a line; payloads are raw JSON, checked once and carried unparsed.
+ *
+ * Two things do not survive, both for want of a spelling: a payload that is `null` arrives as an
+ * absent one, and line breaks between the tokens of a payload arrive as spaces.
+ */
+import { ByteWriter } from '../byte-writer.ts';
+import type { Codec } from '../codec.ts';
+import { messageType, type AnyMessage } from '../message-types.ts';
+import type { Command, Reply } from '../messages.ts';
+import { decodeMessages, plainBytes } from './decode.ts';
+import { writeMessage } from './encode.ts';
+import { Scanner } from './scanner.ts';
+
+const commandType = messageType('Command');
+const replyType = messageType('Reply');
+const writer = new ByteWriter();
+const LINE_FEED = 0x0a;
+const lineFeed = Uint8Array.of(LINE_FEED);
+
+/**
+ * Checks that the bytes are one JSON value within `frameBounds`, as payloads must be that enter by
+ * another codec and may leave by this one. White space around it is allowed. Throws `BadFrame`.
+ */
+export function validateJson(bytes: Uint8Array): void {
+  const scanner = new Scanner(plainBytes(bytes));
+  scanner.skip();
+  if (scanner.peek() !== -1) scanner.fail('expected the end');
+}
+
+function joinLines(encoded: readonly Uint8Array[]): Uint8Array {
+  const [first] = encoded;
+  if (first !== undefined && encoded.length === 1) return first;
+  let length = Math.max(0, encoded.length - 1);
+  for (const message of encoded) length += message.length;
+  const frame = new Uint8Array(length);
+  let position = 0;
+  for (const message of encoded) {
+    if (position > 0) frame[position++] = LINE_FEED;
+    frame.set(message, position);
+    position += message.length;
+  }
+  return frame;
+}
+
+export const jsonCodec: Codec = {
+  name: 'json',
+  binary: false,
+  decodeCommands: (frame) => decodeMessages(frame, commandType),
+  decodeReplies: (frame) => decodeMessages(frame, replyType),
+  encodeReply(reply) {
+    writer.reset();
+    writeMessage(writer, reply as AnyMessage, replyType);
+    return writer.take();
+  },
+  joinReplies: joinLines,
+  encodeCommands(commands) {
+    writer.reset();
+    for (const command of commands) {
+      if (writer.position > 0) writer.raw(lineFeed);
+      writeMessage(writer, command as AnyMessage, commandType);
+    }
+    return writer.take();
+  },
+};

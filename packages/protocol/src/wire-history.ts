@@ -1,0 +1,24 @@
+/**
+ * Every version of the wire since the first, oldest first. A peer is never told the version: fields
+ * are only added, and unknown ones are skipped, so old and new understand each other. An entry says
+ * what changed; its hash is that of the schema (schema.test.ts prints the present one).
+ */
+export interface WireVersion {
+  readonly version: number;
+  readonly change: string;
+  readonly schemaHash: string;
+}
+
+export const wireHistory: readonly WireVersion[] = [
+  {
+    version: 1,
+    change: 'The Centrifuge client protocol v2 as Tutti uses it, and the first extensions (fields from 101 up).',
+    schemaHash: 'ea1064d63ca6a94a9bec1edb155f59fe',
+  },
+];
+
+/**
+ * The oldest version whose peers are still served. Raised only when a field is given up, which needs
+ * a decision record: SDKs in the field are not ours to update.
+ */
+export const wireVersionMin = 1;
