@@ -1,0 +1,67 @@
+import {
+  Rejection,
+  rejections,
+  type ConnectRequest,
+  type ConnectResult,
+  type SubscribeRequest,
+  type SubscribeResult,
+} from '@tutti/protocol';
+import type { Services } from '../services.ts';
+import type { Call, Session } from '../session.ts';
+import { activateSubscription, expiry, prepareSubscription, type Prepared } from '../subscribing.ts';
+
+/** Authenticates, then brings up the subscriptions that the server gives, all in one answer. */
+export async function connect(call: Call): Promise<void> {
+  const { session, services } = call;
+  const request = call.command.connect ?? {};
+  const identity = await services.authenticator.connect({
+    token: request.token ?? '',
+    ...(request.data === undefined ? {} : { data: request.data }),
+    name: request.name ?? '',
+    version: request.version ?? '',
+    remoteAddress: session.connection.remoteAddress,
+  });
+  if (session.state !== 'authenticating') return;
+  session.identify(identity);
+  const prepared = await prepareAll(session, services, request);
+  if (session.state !== 'authenticating') return;
+  const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, SubscribeResult>;
+  for (const place of prepared) {
+    const result = activateSubscription(services, session, place);
+    if (result !== undefined) subs[place.subscription.channelName] = result;
+  }
+  const result: ConnectResult = {
+    client: session.id,
+    version: services.node.version,
+    ping: Math.ceil(services.limits.pingIntervalMs / 1_000),
+    pong: true,
+    node: services.node.name,
+    time: services.clock.now(),
+    ...expiry(services, identity.expiresAtMs),
+    ...(prepared.length > 0 ? { subs } : {}),
+  };
+  call.reply({ connect: result });
+  session.open();
+  for (const { subscription } of prepared) void services.recovery.catchUp(subscription);
+}
+
+/** Where one of them cannot be had the connect is refused: a client must not believe it is subscribed. */
+async function prepareAll(session: Session, services: Services, request: ConnectRequest): Promise<Prepared[]> {
+  const { identity } = session;
+  const personal = services.node.personalChannel(identity.user);
+  const names = new Set([...identity.channels, ...(personal === undefined ? [] : [personal])]);
+  if (names.size > services.limits.subscriptionsMax) {
+    throw new Rejection(rejections.limitExceeded, 'the token names more channels than a connection may have');
+  }
+  const wanted = new Map<string, SubscribeRequest>(Object.entries(request.subs ?? {}));
+  const places = [...names].map((name) => {
+    const { flag: _noRejection, ...position } = wanted.get(name) ?? {};
+    return prepareSubscription(session, services, services.resolve(name), position, true);
+  });
+  try {
+    return await Promise.all(places);
+  } catch (error) {
+    for (const subscription of [...session.subscriptions.values()]) session.dropSubscription(subscription);
+    throw error;
+  }
+}

@@ -1,0 +1,32 @@
+import { Rejection, rejections } from '@tutti/protocol';
+import type { Call } from '../session.ts';
+import { isSubscribed } from './is-subscribed.ts';
+
+/** A page of kept publications, and the channel's position. */
+export async function history(call: Call): Promise<void> {
+  const { session, services } = call;
+  const request = call.command.history ?? {};
+  const { channel, namespace } = services.resolve(request.channel);
+  const { identity } = session;
+  await services.authorizer.authorize({
+    verb: 'history',
+    identity,
+    channel,
+    namespace,
+    subscribed: isSubscribed(session, channel),
+  });
+  const asked = request.limit ?? 0;
+  const { historyPageMax } = services.limits;
+  const page = await services.broker.history(channel, {
+    limit: asked < 0 ? historyPageMax : Math.min(asked, historyPageMax),
+    ...(request.since === undefined
+      ? {}
+      : { since: { offset: request.since.offset ?? 0, epoch: request.since.epoch ?? '' } }),
+    ...(request.reverse === true ? { reverse: true } : {}),
+  });
+  const epoch = request.since?.epoch ?? '';
+  if (epoch !== '' && epoch !== page.top.epoch) {
+    throw new Rejection(rejections.unrecoverablePosition, 'the position belongs to another epoch of the channel');
+  }
+  call.reply({ history: { publications: [...page.publications], ...page.top } });
+}

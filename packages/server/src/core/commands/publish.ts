@@ -1,0 +1,69 @@
+import { Rejection, rejections, type PublishRequest, type PublishResult } from '@tutti/protocol';
+import type { PublicationDraft, PublishOutcome } from '../../broker/broker.ts';
+import { fixedLimits } from '../limits.ts';
+import { publishTo, type PublishExtras } from '../publishing.ts';
+import type { Call, Session } from '../session.ts';
+import { isSubscribed } from './is-subscribed.ts';
+
+/**
+ * Holds back later commands of the channel only until the log has been called: the order is then
+ * fixed, and a connection can have many publishes waiting for one commit.
+ */
+export function publish(call: Call): Promise<void> | void {
+  const { session, services } = call;
+  const request = call.command.publish ?? {};
+  const target = services.resolve(request.channel);
+  const { data } = request;
+  if (data === undefined) throw new Rejection(rejections.badRequest, 'a publication needs data');
+  services.checkPayload(data, target.namespace, session.connection.codec);
+  checkKeys(request);
+  const subscription = session.subscriptions.get(target.channel);
+  const append = (): void => {
+    const draft: PublicationDraft = {
+      data,
+      info: session.clientInfo(subscription),
+      ...(request.key === undefined || request.key === '' ? {} : { key: request.key }),
+      ...(request.final === true ? { final: true } : {}),
+    };
+    call.replyWhen(
+      publishTo(services, target, draft, extras(request, session)).then((outcome) => ({ publish: resultOf(outcome) })),
+    );
+  };
+  const allowed = services.authorizer.authorize({
+    verb: 'publish',
+    identity: session.identity,
+    channel: target.channel,
+    namespace: target.namespace,
+    subscribed: isSubscribed(session, target.channel),
+  });
+  return allowed === undefined ? append() : allowed.then(append);
+}
+
+function checkKeys(request: PublishRequest): void {
+  const idempotencyKeyBytes = Buffer.byteLength(request.idempotency_key ?? '');
+  if (idempotencyKeyBytes > fixedLimits.idempotencyKeyBytesMax) {
+    throw new Rejection(
+      rejections.badRequest,
+      `an idempotency key may have ${fixedLimits.idempotencyKeyBytesMax} bytes`,
+    );
+  }
+  if (Buffer.byteLength(request.key ?? '') > fixedLimits.keyBytesMax) {
+    throw new Rejection(rejections.badRequest, `a key may have ${fixedLimits.keyBytesMax} bytes`);
+  }
+}
+
+function extras(request: PublishRequest, session: Session): PublishExtras {
+  const { idempotency_key: key = '', expected_offset: offset, expected_epoch: epoch = '' } = request;
+  return {
+    // A key belongs to its user: nobody can make another's publication look like a repetition (S34).
+    ...(key === '' ? {} : { idempotencyKey: `${session.identity.user}\n${key}` }),
+    ...(offset === undefined ? {} : { expected: { offset, epoch } }),
+  };
+}
+
+function resultOf(outcome: PublishOutcome): PublishResult {
+  return {
+    ...outcome.position,
+    ...(outcome.duplicate ? { duplicate: true } : {}),
+  };
+}

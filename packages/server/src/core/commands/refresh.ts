@@ -1,0 +1,31 @@
+import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
+import type { Call } from '../session.ts';
+import { expiry } from '../subscribing.ts';
+
+/** New credentials for a living connection. */
+export async function refresh(call: Call): Promise<void> {
+  const { session, services } = call;
+  const token = call.command.refresh?.token ?? '';
+  if (token === '') throw new Disconnect(disconnects.badRequest, 'refresh without a token');
+  const identity = await services.authenticator.refresh(token, session.identity);
+  session.renew(identity);
+  // SDKs take over the client id they read here, so it must be the session's own.
+  const { version } = services.node;
+  call.reply({ refresh: { client: session.id, version, ...expiry(services, identity.expiresAtMs) } });
+}
+
+/** A new subscription token for a living subscription. */
+export async function subRefresh(call: Call): Promise<void> {
+  const { session, services } = call;
+  const request = call.command.sub_refresh ?? {};
+  const { channel } = services.resolve(request.channel);
+  const token = request.token ?? '';
+  if (token === '') throw new Rejection(rejections.badRequest, 'sub_refresh without a token');
+  const grant = await services.authenticator.subscription(token, session.identity, channel);
+  const subscription = session.subscriptions.get(channel);
+  if (subscription === undefined) throw new Rejection(rejections.permissionDenied, 'not subscribed to the channel');
+  subscription.expiresAtMs = grant.expiresAtMs ?? 0;
+  subscription.info = grant.info;
+  session.expiryChanged();
+  call.reply({ sub_refresh: expiry(services, grant.expiresAtMs) });
+}

@@ -1,0 +1,22 @@
+import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
+import type { Call } from '../session.ts';
+
+const nothing = new Uint8Array(0);
+
+/** Calls a method of the application; others of the same connection go on meanwhile. */
+export function rpc({ session, services, command, replyWhen }: Call): void {
+  const { method = '', data = nothing } = command.rpc ?? {};
+  const context = { user: session.identity.user, client: session.id };
+  const answered = services.rpc.call(method, data, context).catch((error: unknown) => {
+    if (error instanceof Rejection || error instanceof Disconnect) throw error;
+    // The application's mistake, not the session's: the connection goes on.
+    services.telemetry.log.error({ method, error }, 'an rpc method failed');
+    throw new Rejection(rejections.internal);
+  });
+  replyWhen(answered.then((answer) => ({ rpc: answer.length > 0 ? { data: answer } : {} })));
+}
+
+/** A message without an answer. Nothing on this server takes them yet. */
+export function send(): void {
+  throw new Disconnect(disconnects.notAvailable, 'send without a handler');
+}

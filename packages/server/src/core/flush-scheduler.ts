@@ -1,0 +1,84 @@
+import type { Clock } from './clock.ts';
+
+/** Something with output that waits for the next flush. */
+export interface Flushable {
+  /** Owned by the scheduler. */
+  flushPending: boolean;
+  /** Never throws. */
+  flush(): void;
+}
+
+/**
+ * Decides when waiting output leaves, so that many deliveries share one write.
+ *
+ * Idle: at the end of this turn of the loop. Busy: the next flush waits for as long as the last
+ * one took, at most `delayMaxMs`; so flushing never takes more than about half of the loop, and
+ * latency is given only when throughput is needed (docs/decisions/0005).
+ *
+ * Channels are flushed before connections: a channel's batch joins the queues of its connections,
+ * then every connection leaves in one write.
+ */
+export class FlushScheduler {
+  readonly #clock: Clock;
+  readonly #delayMaxMs: number;
+  #channels: Flushable[] = [];
+  #connections: Flushable[] = [];
+  /** A flush is scheduled, or running: what comes in before its connections are reached joins it. */
+  #scheduled = false;
+  #notBefore = 0;
+
+  constructor(clock: Clock, delayMaxMs: number) {
+    this.#clock = clock;
+    this.#delayMaxMs = delayMaxMs;
+  }
+
+  channel(item: Flushable): void {
+    if (item.flushPending) return;
+    item.flushPending = true;
+    this.#channels.push(item);
+    this.#schedule();
+  }
+
+  connection(item: Flushable): void {
+    if (item.flushPending) return;
+    item.flushPending = true;
+    this.#connections.push(item);
+    this.#schedule();
+  }
+
+  /** Everything that waits leaves now. */
+  flush(): void {
+    const wasScheduled = this.#scheduled;
+    this.#scheduled = true;
+    const started = this.#clock.monotonic();
+    const channels = this.#channels;
+    this.#channels = [];
+    for (const channel of channels) {
+      channel.flushPending = false;
+      channel.flush();
+    }
+    const connections = this.#connections;
+    this.#connections = [];
+    for (const connection of connections) {
+      connection.flushPending = false;
+      connection.flush();
+    }
+    const ended = this.#clock.monotonic();
+    this.#notBefore = ended + Math.min(ended - started, this.#delayMaxMs);
+    this.#scheduled = wasScheduled;
+    if (this.#channels.length + this.#connections.length > 0) this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    const wait = this.#notBefore - this.#clock.monotonic();
+    const run = (): void => {
+      this.#scheduled = false;
+      this.flush();
+    };
+    // A timer cannot wait less than a millisecond; below that the end of the turn is nearer.
+    if (wait >= 1) this.#clock.after(wait, run);
+    else this.#clock.soon(run);
+  }
+}

@@ -1,0 +1,37 @@
+import type { Limits } from './limits.ts';
+
+/** When to ping a peer, and when to give it up (CON-1). Monotonic milliseconds throughout. */
+export class Heartbeat {
+  readonly #limits: Limits;
+  #pingAt = Infinity;
+  #pongBy = Infinity;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  /** The first ping comes at random within the second half of the interval, so that many who come together do not beat together. */
+  start(nowMs: number, chance: number): void {
+    this.#pingAt = nowMs + this.#limits.pingIntervalMs * (0.5 + chance / 2);
+  }
+
+  due(nowMs: number): 'dead' | 'ping' | 'nothing' {
+    if (nowMs >= this.#pongBy) return 'dead';
+    if (nowMs < this.#pingAt) return 'nothing';
+    this.#pingAt = nowMs + this.#limits.pingIntervalMs;
+    // An unanswered earlier ping keeps its deadline.
+    this.#pongBy = Math.min(this.#pongBy, nowMs + this.#limits.pongTimeoutMs);
+    return 'ping';
+  }
+
+  /** False: nobody had asked. */
+  pong(): boolean {
+    const wasAsked = this.#pongBy !== Infinity;
+    this.#pongBy = Infinity;
+    return wasAsked;
+  }
+
+  nextIn(nowMs: number): number {
+    return Math.max(0, Math.min(this.#pingAt, this.#pongBy) - nowMs);
+  }
+}

@@ -1,0 +1,43 @@
+/** Bounds and times of a node's sessions. Milliseconds, bytes and counts; each is an option (docs/operations/configuration.md). */
+export interface Limits {
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+  /** From the open transport to accepted credentials. */
+  readonly connectTimeoutMs: number;
+  /** How long expired credentials still serve, so that a refresh under way can arrive (CON-5). */
+  readonly tokenGraceMs: number;
+  readonly flushDelayMaxMs: number;
+  /** Bytes of one connection that wait in its outbound queue (BP-1). */
+  readonly outboundBytesMax: number;
+  /** Bytes of one connection handed to the transport and not yet taken (BP-2). */
+  readonly inFlightBytesMax: number;
+  /** Subscriptions of one connection. */
+  readonly subscriptionsMax: number;
+  /** Commands of one connection that wait for an answer. */
+  readonly pendingCommandsMax: number;
+  /** Publications in one page of a recovery. */
+  readonly recoveryPageMax: number;
+  /** Publications in one answer to `history`. */
+  readonly historyPageMax: number;
+  /** Open connections of the node that have not yet authenticated. */
+  readonly unauthenticatedMax: number;
+}
+
+/** Bounds that nobody needed to change yet. */
+export const fixedLimits = {
+  /** Bytes of publications in one page of a recovery; a page holds at least one publication. */
+  recoveryPageBytesMax: 1024 * 1024,
+  /** A subscription that catches up reads its next page when less than this waits for its connection. */
+  catchUpQueueBytesMax: 256 * 1024,
+  /** Publications that a channel keeps at hand while somebody catches up. Beyond it the log is read again. */
+  tailMax: 512,
+  tailBytesMax: 1024 * 1024,
+  /** Publications joined into one frame, in bytes before the one that crosses it. */
+  batchBytesMax: 64 * 1024,
+  /** Members in one answer to `presence`; more are counted by `presence_stats`. */
+  presenceMembersMax: 5_000,
+  /** Bytes of an idempotency key as the client sends it. */
+  idempotencyKeyBytesMax: 128,
+  /** Bytes of the key that `latest_by_key` conflates by. */
+  keyBytesMax: 255,
+} as const;

@@ -1,0 +1,215 @@
+import { disconnects, Rejection, rejections, type Codec, type DisconnectKind } from '@tutti/protocol';
+import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
+import type { Namespace } from '../config/namespace.ts';
+import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
+import type { Timer } from './clock.ts';
+import { commands } from './commands/index.ts';
+import { FlushScheduler } from './flush-scheduler.ts';
+import { Hub } from './hub.ts';
+import { publishTo, type PublishExtras } from './publishing.ts';
+import { Recovery } from './recovery.ts';
+import type { Services } from './services.ts';
+import { Session } from './session.ts';
+import { TimerWheel } from './timer-wheel.ts';
+
+export interface NodeOptions extends Pick<
+  Services,
+  'clock' | 'random' | 'limits' | 'telemetry' | 'broker' | 'presence' | 'authenticator' | 'authorizer' | 'rpc' | 'node'
+> {
+  /** Finds the namespace of a channel name and checks the name. Throws `Rejection`. */
+  readonly namespaces: { resolve(channel: unknown): Namespace };
+  /** Throws where bytes are no JSON. */
+  readonly validateJson: (bytes: Uint8Array) => void;
+  /**
+   * How often each channel's position is compared with the log (DEL-7). 0: never, for brokers that
+   * deliver in this process and cannot lose what they deliver.
+   */
+  readonly positionCheckIntervalMs: number;
+}
+
+export interface NodeFigures {
+  readonly connections: number;
+  readonly channels: number;
+  readonly subscriptions: number;
+  readonly topChannels: readonly { channel: string; subscribers: number }[];
+}
+
+/** Channels compared with the log at the same time. */
+const positionChecksAtOnce = 32;
+
+/**
+ * One server process: its sessions, its hub, and what they share. Everything that touches the
+ * world outside comes in through `NodeOptions`.
+ */
+export class Node {
+  readonly #options: NodeOptions;
+  readonly #services: Services;
+  readonly #sessions = new Map<string, Session>();
+  readonly #pings = new Map<string, OutboundFrame>();
+  #positionTimer: Timer | undefined;
+  #isClosing = false;
+
+  constructor(options: NodeOptions) {
+    this.#options = options;
+    const { clock, broker, limits, telemetry } = options;
+    const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs);
+    const hub = new Hub(broker, flushes, limits, telemetry);
+    this.#services = {
+      ...options,
+      hub,
+      flushes,
+      recovery: new Recovery(broker, hub, limits, telemetry),
+      wheel: new TimerWheel(clock),
+      resolve: (channel) => ({ namespace: options.namespaces.resolve(channel), channel: channel ?? '' }),
+      checkPayload: (payload, namespace, codec) => {
+        this.#checkPayload(payload, namespace, codec);
+      },
+      pingFrame: (codec) => this.#pingFrame(codec),
+      joinPresence: (channel, member) => {
+        options.presence.add(channel, member).catch((error: unknown) => {
+          telemetry.log.error({ seam: 'presence', channel, error }, 'a member could not be added');
+        });
+      },
+      leavePresence: (channel, client) => {
+        options.presence.remove(channel, client).catch((error: unknown) => {
+          telemetry.log.error({ seam: 'presence', channel, error }, 'a member could not be removed');
+        });
+      },
+      sessionEnded: ({ id }) => {
+        if (this.#sessions.delete(id)) telemetry.count('connections_closed');
+      },
+      bug: (error) => {
+        telemetry.count('bugs');
+        telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
+      },
+    };
+  }
+
+  /** Joins the broker. Throws `Fault`. */
+  async start(): Promise<void> {
+    const { hub } = this.#services;
+    await this.#options.presence.start({
+      join: (channel, member) => {
+        this.#announce(channel, 'join', member);
+      },
+      leave: (channel, member) => {
+        this.#announce(channel, 'leave', member);
+      },
+    });
+    await this.#options.broker.start({
+      publication: (live) => {
+        hub.receive(live);
+      },
+    });
+    this.#schedulePositionCheck();
+  }
+
+  /** Gives a new connection its session. */
+  accept(connection: Connection): ConnectionHandler {
+    const session = new Session(connection, this.#services, commands);
+    this.#options.telemetry.count('connections_opened');
+    this.#sessions.set(session.id, session);
+    if (this.#isClosing) session.disconnect(disconnects.shutdown);
+    return session;
+  }
+
+  /**
+   * Publishes for the application; no rights are asked. `channel` is checked. Throws `Rejection`,
+   * and what the broker throws.
+   */
+  publish(channel: string, draft: PublicationDraft, extras: PublishExtras = {}): Promise<PublishOutcome> {
+    return publishTo(this.#services, this.#services.resolve(channel), draft, extras);
+  }
+
+  history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    this.#services.resolve(channel);
+    return this.#options.broker.history(channel, query);
+  }
+
+  /** Ends a user's connections on this node; returns how many. */
+  disconnectUser(user: string, kind: DisconnectKind = disconnects.forceDisconnect): number {
+    const theirs = [...this.#sessions.values()].filter((session) => session.isOpen && session.identity.user === user);
+    for (const session of theirs) session.disconnect(kind);
+    return theirs.length;
+  }
+
+  /** What is open now; `topChannels` counts subscribers and is as long as asked. */
+  figures(topChannels: number): NodeFigures {
+    let subscriptions = 0;
+    const counted: { channel: string; subscribers: number }[] = [];
+    for (const channel of this.#services.hub.channels.values()) {
+      const subscribers = channel.live.size + channel.behind.size;
+      subscriptions += subscribers;
+      counted.push({ channel: channel.name, subscribers });
+    }
+    counted.sort((a, b) => b.subscribers - a.subscribers);
+    return {
+      connections: this.#sessions.size,
+      channels: counted.length,
+      subscriptions,
+      topChannels: counted.slice(0, topChannels),
+    };
+  }
+
+  /** Tells every client to reconnect elsewhere. The broker is the caller's to close, afterwards. */
+  stop(): void {
+    this.#isClosing = true;
+    this.#positionTimer?.cancel();
+    this.#services.flushes.flush();
+    for (const session of [...this.#sessions.values()]) session.disconnect(disconnects.shutdown);
+    this.#services.wheel.stop();
+  }
+
+  #announce(channel: string, kind: 'join' | 'leave', member: Parameters<Hub['announce']>[2]): void {
+    if (this.#services.hub.channels.get(channel)?.namespace.joinLeave !== true) return;
+    this.#services.hub.announce(channel, kind, member);
+  }
+
+  /** JSON connections sent JSON, or their frame would not have been one. */
+  #checkPayload(payload: Uint8Array, namespace: Namespace, codec: Codec): void {
+    if (namespace.payload === 'binary' || codec.name === 'json') return;
+    try {
+      this.#options.validateJson(payload);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : 'no JSON';
+      throw new Rejection(rejections.badRequest, `the channel carries JSON, and the data is none: ${reason}`);
+    }
+  }
+
+  /** One frame for all, so that its wire form is made once. */
+  #pingFrame(codec: Codec): OutboundFrame {
+    const known = this.#pings.get(codec.name);
+    if (known !== undefined) return known;
+    const frame = { bytes: codec.joinReplies([codec.encodeReply({})]), binary: codec.binary };
+    this.#pings.set(codec.name, frame);
+    return frame;
+  }
+
+  #schedulePositionCheck(): void {
+    const { positionCheckIntervalMs, clock, random } = this.#options;
+    if (positionCheckIntervalMs === 0) return;
+    // Jittered, so that the nodes of a cluster do not ask in step.
+    const wait = positionCheckIntervalMs * (0.75 + random.next() / 4);
+    this.#positionTimer = clock.after(wait, () => {
+      void this.#checkPositions().then(() => {
+        if (!this.#isClosing) this.#schedulePositionCheck();
+      });
+    });
+  }
+
+  async #checkPositions(): Promise<void> {
+    const { hub } = this.#services;
+    const names = [...hub.channels.keys()];
+    for (let i = 0; i < names.length && !this.#isClosing; i += positionChecksAtOnce) {
+      const checks = names.slice(i, i + positionChecksAtOnce).map((name) => hub.checkPosition(name));
+      for (const check of await Promise.allSettled(checks)) {
+        if (check.status === 'rejected') {
+          this.#options.telemetry.log.warn(
+            { seam: 'broker', error: check.reason as unknown },
+            'a position could not be checked',
+          );
+        }
+      }
+    }
+  }
+}

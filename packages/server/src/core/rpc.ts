@@ -1,0 +1,28 @@
+import { Rejection, rejections } from '@tutti/protocol';
+import type { RpcContext, RpcHandler } from '../config/rpc-handler.ts';
+
+/** The application's methods that clients may call. Payloads are JSON here, because handlers take values. */
+export class RpcMethods {
+  readonly #handlers: ReadonlyMap<string, RpcHandler>;
+
+  constructor(handlers: Readonly<Record<string, RpcHandler>>) {
+    this.#handlers = new Map(Object.entries(handlers));
+  }
+
+  /** Throws `Rejection`, or whatever the handler throws. An empty answer means none. */
+  async call(method: string, data: Uint8Array, context: RpcContext): Promise<Uint8Array> {
+    const handler = this.#handlers.get(method);
+    if (handler === undefined) throw new Rejection(rejections.methodNotFound);
+    const answer = await handler(parse(data), context);
+    return Buffer.from(JSON.stringify(answer) ?? '');
+  }
+}
+
+function parse(data: Uint8Array): unknown {
+  if (data.length === 0) return undefined;
+  try {
+    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString()) as unknown;
+  } catch {
+    throw new Rejection(rejections.badRequest, 'the data of this method must be JSON');
+  }
+}

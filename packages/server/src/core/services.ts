@@ -1,0 +1,52 @@
+import type { ClientInfo, Codec } from '@tutti/protocol';
+import type { Authenticator } from '../auth/authenticator.ts';
+import type { Authorizer } from '../auth/authorizer.ts';
+import type { Broker } from '../broker/broker.ts';
+import type { Namespace } from '../config/namespace.ts';
+import type { Presence } from '../presence/presence.ts';
+import type { Telemetry } from '../telemetry/telemetry.ts';
+import type { OutboundFrame } from '../transport/transport.ts';
+import type { Clock } from './clock.ts';
+import type { FlushScheduler } from './flush-scheduler.ts';
+import type { Hub } from './hub.ts';
+import type { Limits } from './limits.ts';
+import type { Random } from './random.ts';
+import type { Recovery } from './recovery.ts';
+import type { RpcMethods } from './rpc.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+
+/** What every session of a node shares. */
+export interface Services {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: Limits;
+  readonly telemetry: Telemetry;
+  readonly broker: Broker;
+  readonly presence: Presence;
+  readonly authenticator: Authenticator;
+  readonly authorizer: Authorizer;
+  readonly hub: Hub;
+  readonly recovery: Recovery;
+  readonly flushes: FlushScheduler;
+  readonly wheel: TimerWheel;
+  readonly rpc: RpcMethods;
+  readonly node: NodeFacts;
+  /** Checks a channel name as a client sent it, and finds its namespace. Throws `Rejection`. */
+  resolve(channel: string | undefined): { channel: string; namespace: Namespace };
+  /** Throws `Rejection` where a payload from a binary connection is no JSON. */
+  checkPayload(payload: Uint8Array, namespace: Namespace, codec: Codec): void;
+  pingFrame(codec: Codec): OutboundFrame;
+  /** Neither throws; a failure is for the log, because presence is not worth a connection. */
+  joinPresence(channel: string, member: ClientInfo): void;
+  leavePresence(channel: string, client: string): void;
+  sessionEnded(session: { readonly id: string }): void;
+  /** Counts and logs what should be impossible. */
+  bug(error: unknown): void;
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly version: string;
+  /** Channel of a user's own, subscribed by the server; undefined where there is none. */
+  personalChannel(user: string): string | undefined;
+}

@@ -1,0 +1,412 @@
+import {
+  BadFrame,
+  Disconnect,
+  disconnects,
+  Rejection,
+  rejections,
+  unsubscribes,
+  type ClientInfo,
+  type Command,
+  type DisconnectKind,
+  type Reply,
+} from '@tutti/protocol';
+import type { Identity } from '../auth/authenticator.ts';
+import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Lanes } from './lanes.ts';
+import { OutboundQueue } from './outbound-queue.ts';
+import { rejectionOf } from './rejection-of.ts';
+import type { Services } from './services.ts';
+import { encodeFrames, type SharedFrames } from './shared-frames.ts';
+import type { Subscriber, Subscription } from './subscription.ts';
+import type { Wakeable } from './timer-wheel.ts';
+
+/**
+ * - `new`: nothing but `connect` is understood.
+ * - `authenticating`: commands that came in the same frame wait for the verdict.
+ * - `refused`: the connect was answered with an error; the client will leave, or is stale soon.
+ * - `open`, `closed`.
+ */
+export type SessionState = 'new' | 'authenticating' | 'refused' | 'open' | 'closed';
+
+export type Method = Exclude<keyof Command, 'id' | 'ping'>;
+
+/** One command under way. */
+export interface Call {
+  readonly session: Session;
+  readonly services: Services;
+  readonly command: Command;
+  reply(result: Omit<Reply, 'id'>): void;
+  /** Answers later, without holding back the next command of the channel. Rejections are answered as errors. */
+  replyWhen(result: Promise<Omit<Reply, 'id'>>): void;
+}
+
+/** Acts on one command. Until it resolves, later commands of the same channel wait. Throws `Rejection` or `Disconnect`. */
+export type CommandHandler = (call: Call) => Promise<void> | void;
+export type CommandTable = Readonly<Record<Method, CommandHandler>>;
+
+const methods: readonly Method[] = [
+  'connect',
+  'subscribe',
+  'unsubscribe',
+  'publish',
+  'presence',
+  'presence_stats',
+  'history',
+  'send',
+  'rpc',
+  'refresh',
+  'sub_refresh',
+];
+
+/**
+ * Identity, subscriptions and positions on one connection: state and dispatch. What a command
+ * does is in commands/, one file each.
+ *
+ * Commands take effect in the order in which they came: none before the connect is authorised, and
+ * those of one channel one after another.
+ */
+export class Session implements ConnectionHandler, Subscriber, Wakeable {
+  readonly id: string;
+  readonly connection: Connection;
+  /** By canonical channel name. */
+  readonly subscriptions = new Map<string, Subscription>();
+  wheelSlot = -1;
+  flushPending = false;
+  #state: SessionState = 'new';
+  #identity: Identity | undefined;
+  readonly #services: Services;
+  readonly #commands: CommandTable;
+  readonly #queue: OutboundQueue;
+  readonly #heartbeat: Heartbeat;
+  #lanes: Lanes | undefined;
+  #waiting: Command[] | undefined;
+  #pending = 0;
+
+  constructor(connection: Connection, services: Services, commands: CommandTable) {
+    this.id = services.random.id();
+    this.connection = connection;
+    this.#services = services;
+    this.#commands = commands;
+    const { limits } = services;
+    this.#queue = new OutboundQueue(connection, limits.outboundBytesMax, limits.inFlightBytesMax);
+    this.#heartbeat = new Heartbeat(limits);
+    services.wheel.set(this, limits.connectTimeoutMs);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+
+  get isOpen(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Only of an authenticated session; asking earlier is a bug. */
+  get identity(): Identity {
+    if (this.#identity === undefined) throw new Error('the session has no identity yet');
+    return this.#identity;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes;
+  }
+
+  /** How others see this session in a channel. */
+  clientInfo(subscription?: Subscription): ClientInfo {
+    const { user, info } = this.identity;
+    return {
+      user,
+      client: this.id,
+      ...(info === undefined ? {} : { conn_info: info }),
+      ...(subscription?.info === undefined ? {} : { chan_info: subscription.info }),
+    };
+  }
+
+  // What the transport calls.
+
+  receive(frame: Uint8Array): void {
+    if (this.#state === 'closed') return;
+    this.#services.telemetry.count('bytes_received', frame.length);
+    let commands: Command[];
+    try {
+      commands = this.connection.codec.decodeCommands(frame);
+    } catch (error) {
+      if (!(error instanceof BadFrame)) this.#services.bug(error);
+      this.disconnect(disconnects.badRequest, error instanceof BadFrame ? error.message : undefined);
+      return;
+    }
+    for (const command of commands) this.#accept(command);
+  }
+
+  drained(): void {
+    if (this.#state === 'closed') return;
+    this.flush();
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.state === 'behind') void this.#services.recovery.catchUp(subscription);
+    }
+  }
+
+  closed(reason: ClosedReason): void {
+    this.#end();
+    this.#services.telemetry.log.debug(
+      { client: this.id, code: reason.code, byPeer: reason.byPeer },
+      'connection closed',
+    );
+  }
+
+  // What the timer wheel calls.
+
+  wake(nowMs: number): void {
+    if (this.#state === 'closed') return;
+    if (this.#state !== 'open') {
+      this.disconnect(disconnects.stale);
+      return;
+    }
+    const due = this.#heartbeat.due(nowMs);
+    if (due === 'dead') {
+      this.disconnect(disconnects.noPong);
+      return;
+    }
+    if (due === 'ping') this.#enqueue(this.#services.pingFrame(this.connection.codec));
+    const untilExpiry = this.#expire();
+    if (this.isOpen) this.#services.wheel.set(this, Math.min(this.#heartbeat.nextIn(nowMs), untilExpiry));
+  }
+
+  // What commands and the node call.
+
+  /** The credentials are good; commands still wait for the answer to the connect. */
+  identify(identity: Identity): void {
+    this.#identity = identity;
+  }
+
+  /** Called with the answer to the connect: from now on commands are acted on. */
+  open(): void {
+    this.#state = 'open';
+    const now = this.#services.clock.monotonic();
+    this.#heartbeat.start(now, this.#services.random.next());
+    this.wake(now);
+  }
+
+  /** A refreshed identity of the same user. */
+  renew(identity: Identity): void {
+    this.#identity = identity;
+    this.wake(this.#services.clock.monotonic());
+  }
+
+  /** A subscription's expiry changed: look again when the next is due. */
+  expiryChanged(): void {
+    this.wake(this.#services.clock.monotonic());
+  }
+
+  deliver(shared: SharedFrames, count: number): void {
+    if (this.#state === 'closed') return;
+    this.#services.telemetry.count('publications_delivered', count);
+    for (const frame of shared.for(this.connection.codec)) this.#enqueue(frame);
+  }
+
+  deliverOwn(replies: readonly Reply[]): void {
+    for (const frame of encodeFrames(this.connection.codec, replies)) this.#enqueue(frame);
+  }
+
+  /** Hands waiting frames to the transport. */
+  flush(): void {
+    if (this.#state === 'closed') return;
+    const bytes = this.#queue.flush();
+    if (bytes > 0) this.#services.telemetry.count('bytes_sent', bytes);
+  }
+
+  endSubscription(subscription: Subscription, kind: DisconnectKind): void {
+    if (subscription.state === 'ended') return;
+    if (subscription.serverSide) {
+      const expired = kind.code === unsubscribes.expired.code;
+      this.disconnect(expired ? disconnects.subscriptionExpired : disconnects.insufficientState);
+      return;
+    }
+    this.dropSubscription(subscription);
+    const unsubscribe = { code: kind.code, reason: kind.reason };
+    this.deliverOwn([{ push: { channel: subscription.channelName, unsubscribe } }]);
+  }
+
+  /** Leaves the channel without telling the client. Idempotent. */
+  dropSubscription(subscription: Subscription): void {
+    if (this.subscriptions.get(subscription.channelName) === subscription)
+      this.subscriptions.delete(subscription.channelName);
+    if (subscription.state === 'ended') return;
+    const isMember = subscription.state !== 'joining' && subscription.channel?.namespace.presence === true;
+    this.#services.hub.leave(subscription);
+    if (isMember) this.#services.leavePresence(subscription.channelName, this.id);
+  }
+
+  /** Ends the connection. Idempotent. `detail` goes to the log, never to the peer. */
+  disconnect(kind: DisconnectKind, detail?: string): void {
+    if (this.#state === 'closed') return;
+    this.#services.telemetry.log.debug({ client: this.id, code: kind.code, detail }, `disconnect: ${kind.reason}`);
+    if (kind !== disconnects.slow) this.flush();
+    this.#end();
+    this.connection.close(kind);
+  }
+
+  #enqueue(frame: OutboundFrame): void {
+    if (this.#state === 'closed') return;
+    if (!this.#queue.push(frame)) {
+      this.#services.telemetry.count('slow_disconnects');
+      this.disconnect(disconnects.slow);
+      return;
+    }
+    this.#services.flushes.connection(this);
+  }
+
+  #end(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#services.wheel.remove(this);
+    for (const subscription of [...this.subscriptions.values()]) this.dropSubscription(subscription);
+    this.#queue.clear();
+    this.#waiting = undefined;
+    this.#services.sessionEnded(this);
+  }
+
+  /** Ends what has run out (CON-5). Milliseconds until the next expiry. */
+  #expire(): number {
+    const now = this.#services.clock.now();
+    const grace = this.#services.limits.tokenGraceMs;
+    const connectionLeft = (this.#identity?.expiresAtMs ?? Infinity) + grace - now;
+    if (connectionLeft <= 0) {
+      this.disconnect(disconnects.connectionExpired);
+      return Infinity;
+    }
+    let next = connectionLeft;
+    for (const subscription of [...this.subscriptions.values()]) {
+      if (subscription.expiresAtMs === 0) continue;
+      const left = subscription.expiresAtMs + grace - now;
+      if (left <= 0) this.endSubscription(subscription, unsubscribes.expired);
+      else next = Math.min(next, left);
+    }
+    return next;
+  }
+
+  #accept(command: Command): void {
+    if (this.#state === 'closed' || this.#state === 'refused') return;
+    const method = methods.find((name) => command[name] !== undefined);
+    if (method === undefined) {
+      this.#acceptPong(command);
+      return;
+    }
+    const hasId = command.id !== undefined && command.id > 0;
+    const isConnect = method === 'connect';
+    if ((!hasId && method !== 'send') || isConnect !== (this.#state === 'new')) {
+      this.disconnect(
+        disconnects.badRequest,
+        isConnect ? 'connect came twice' : `${method} came before connect, or without an id`,
+      );
+      return;
+    }
+    this.#services.telemetry.count('commands_received');
+    if (this.#state === 'authenticating') {
+      this.#wait(command);
+      return;
+    }
+    if (isConnect) this.#state = 'authenticating';
+    this.#dispatch(method, command);
+  }
+
+  #acceptPong(command: Command): void {
+    const isPong = command.id === undefined && command.ping === undefined;
+    if (!isPong || !this.isOpen || !this.#heartbeat.pong()) {
+      this.disconnect(disconnects.badRequest, 'an empty or unknown command, or a pong that nobody asked for');
+    }
+  }
+
+  #wait(command: Command): void {
+    this.#waiting ??= [];
+    if (this.#waiting.length >= this.#services.limits.pendingCommandsMax) {
+      this.disconnect(disconnects.tooManyRequests, 'too many commands before the connect was answered');
+      return;
+    }
+    this.#waiting.push(command);
+  }
+
+  #dispatch(method: Method, command: Command): void {
+    if (this.#pending >= this.#services.limits.pendingCommandsMax) {
+      this.#reject(
+        command,
+        new Rejection(rejections.tooManyRequests, 'too many commands of this connection wait for an answer'),
+      );
+      return;
+    }
+    const channel = channelOf(method, command);
+    const handler = this.#commands[method];
+    this.#lanes ??= new Lanes();
+    this.#lanes.run(channel, () => this.#run(handler, method, command));
+  }
+
+  /** Never throws; a promise never rejects. */
+  #run(handler: CommandHandler, method: Method, command: Command): Promise<void> | void {
+    if (this.#state === 'closed') return undefined;
+    try {
+      const held = handler(this.#call(command));
+      if (held === undefined) return undefined;
+      this.#pending += 1;
+      return held
+        .catch((error: unknown) => {
+          this.#reject(command, error);
+        })
+        .then(() => {
+          this.#pending -= 1;
+          if (method === 'connect') this.#connectAnswered();
+        });
+    } catch (error) {
+      this.#reject(command, error);
+      return undefined;
+    }
+  }
+
+  #call(command: Command): Call {
+    const reply = (result: Omit<Reply, 'id'>): void => {
+      this.deliverOwn([command.id === undefined ? result : { id: command.id, ...result }]);
+    };
+    const replyWhen = (result: Promise<Omit<Reply, 'id'>>): void => {
+      this.#pending += 1;
+      result
+        .then(reply, (error: unknown) => {
+          this.#reject(command, error);
+        })
+        .finally(() => {
+          this.#pending -= 1;
+        });
+    };
+    return { session: this, services: this.#services, command, reply, replyWhen };
+  }
+
+  #connectAnswered(): void {
+    if (this.#state === 'authenticating') this.#state = 'refused';
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const command of waiting) this.#accept(command);
+  }
+
+  #reject(command: Command, error: unknown): void {
+    if (this.#state === 'closed') return;
+    if (error instanceof Disconnect) {
+      this.disconnect(error.kind, error.message);
+      return;
+    }
+    const rejection = rejectionOf(error, this.#services);
+    if (rejection === undefined) {
+      this.#services.bug(error);
+      this.disconnect(disconnects.internal);
+      return;
+    }
+    this.#services.telemetry.count('commands_rejected');
+    const { code, temporary } = rejection.kind;
+    const reply = { code, message: rejection.message, ...(temporary ? { temporary } : {}) };
+    if (command.id !== undefined) this.deliverOwn([{ id: command.id, error: reply }]);
+  }
+}
+
+/** Commands of one channel are a lane; others have none. */
+function channelOf(method: Method, command: Command): string | undefined {
+  const request = command[method];
+  return request !== undefined && 'channel' in request ? request.channel : undefined;
+}

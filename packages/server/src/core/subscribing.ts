@@ -1,0 +1,87 @@
+import { Rejection, rejections, type SubscribeRequest, type SubscribeResult } from '@tutti/protocol';
+import type { HistoryPage } from '../broker/broker.ts';
+import type { Namespace } from '../config/namespace.ts';
+import type { Services } from './services.ts';
+import type { Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+
+/** A subscription that has joined its channel and waits to be answered. */
+export interface Prepared {
+  readonly subscription: Subscription;
+  readonly request: SubscribeRequest;
+  readonly page: HistoryPage | undefined;
+}
+
+/**
+ * First half of subscribing: joins the bus, reads what was missed. Nothing is delivered yet.
+ * On any error the place is given up again. Throws `Rejection`, or what the broker throws.
+ */
+export async function prepareSubscription(
+  session: Session,
+  services: Services,
+  target: { channel: string; namespace: Namespace },
+  request: SubscribeRequest,
+  serverSide: boolean,
+): Promise<Prepared> {
+  const subscription = new Subscription(session, target.channel, serverSide);
+  session.subscriptions.set(target.channel, subscription);
+  try {
+    if (!serverSide) await permit(session, services, target, request, subscription);
+    const channel = await services.hub.join(subscription, target.namespace);
+    const page = await services.recovery.firstPage(channel, request);
+    return { subscription, request, page };
+  } catch (error) {
+    session.dropSubscription(subscription);
+    throw error;
+  }
+}
+
+/**
+ * Second half, in one turn with sending the answer: from here on the subscription is delivered to.
+ * Undefined where the session, or the place, ended meanwhile. Throws `Rejection`.
+ */
+export function activateSubscription(
+  services: Services,
+  session: Session,
+  prepared: Prepared,
+): SubscribeResult | undefined {
+  const { subscription, request, page } = prepared;
+  if (subscription.state !== 'joining') return undefined;
+  try {
+    const result = services.recovery.activate(subscription, request, page);
+    if (subscription.channel?.namespace.presence === true) {
+      services.joinPresence(subscription.channelName, session.clientInfo(subscription));
+    }
+    return subscription.expiresAtMs === 0 ? result : { ...result, ...expiry(services, subscription.expiresAtMs) };
+  } catch (error) {
+    session.dropSubscription(subscription);
+    throw error;
+  }
+}
+
+/** `expires` and `ttl` (whole seconds, at least one) as results carry them. */
+export function expiry(services: Services, expiresAtMs: number | undefined): { expires?: true; ttl?: number } {
+  if (expiresAtMs === undefined || expiresAtMs === 0) return {};
+  return { expires: true, ttl: Math.max(1, Math.ceil((expiresAtMs - services.clock.now()) / 1_000)) };
+}
+
+async function permit(
+  session: Session,
+  services: Services,
+  { channel, namespace }: { channel: string; namespace: Namespace },
+  request: SubscribeRequest,
+  subscription: Subscription,
+): Promise<void> {
+  if ((request.type ?? 0) !== 0)
+    throw new Rejection(rejections.notAvailable, 'only stream subscriptions are available');
+  if (namespace.payload === 'binary' && session.connection.codec.name === 'json') {
+    throw new Rejection(rejections.notAvailable, 'the channel carries binary payloads: connect with Protobuf');
+  }
+  const { identity } = session;
+  const token = request.token ?? '';
+  const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, channel);
+  const question = { verb: 'subscribe', identity, channel, namespace, subscribed: false } as const;
+  await services.authorizer.authorize(grant === undefined ? question : { ...question, grant });
+  subscription.expiresAtMs = grant?.expiresAtMs ?? 0;
+  subscription.info = grant?.info;
+}

@@ -1,0 +1,51 @@
+import type { DisconnectKind, Reply } from '@tutti/protocol';
+import type { Channel, Recipient } from './channel.ts';
+
+/**
+ * One session's place in one channel.
+ *
+ * - `joining`: asked for, not yet answered; the channel keeps its tail for it.
+ * - `behind`: answered, and reading the log until it meets the channel's top.
+ * - `live`: at the channel's top; gets every publication from the fan-out, so it needs no position of its own.
+ * - `ended`: not to be touched any more.
+ */
+export type SubscriptionState = 'joining' | 'behind' | 'live' | 'ended';
+
+/** A session, as its subscriptions see it. */
+export interface Subscriber {
+  readonly id: string;
+  /** Bytes that wait for the connection. */
+  readonly queuedBytes: number;
+  /** Shared with other connections. */
+  deliver: Recipient['session']['deliver'];
+  /** For this session alone. */
+  deliverOwn(replies: readonly Reply[]): void;
+  /** Ends one subscription, and tells the client; the code says whether it is to come back. */
+  endSubscription(subscription: Subscription, kind: DisconnectKind): void;
+}
+
+export type SubscribedChannel = Channel<Subscription>;
+
+export class Subscription {
+  readonly session: Subscriber;
+  readonly channelName: string;
+  /** Given by the server (connect.subs), not asked for by the client. */
+  readonly serverSide: boolean;
+  state: SubscriptionState = 'joining';
+  /** Set when the channel is being opened on this node. */
+  channel: SubscribedChannel | undefined;
+  /** Offset of the last publication sent; kept only while `behind`. */
+  offset = 0;
+  /** A page of the log is being read, so that nobody starts a second reader. */
+  reading = false;
+  /** Milliseconds since 1970 when the grant ends; 0: never. */
+  expiresAtMs = 0;
+  /** Shown to others as `chan_info`. */
+  info: Uint8Array | undefined;
+
+  constructor(session: Subscriber, channelName: string, serverSide: boolean) {
+    this.session = session;
+    this.channelName = channelName;
+    this.serverSide = serverSide;
+  }
+}
