@@ -51,3 +51,11 @@ export interface ClosedReason {
   /** True: the peer, or the network, ended it; false: we did. */
   readonly byPeer: boolean;
 }
+
+/** Why a request to upgrade is refused. Whoever owns the HTTP server answers it and ends the connection (S4). */
+export interface UpgradeRefusal {
+  readonly status: number;
+  /** For the peer; says what to do. */
+  readonly message: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}

@@ -1,0 +1,234 @@
+import type { Duplex } from 'node:stream';
+import { disconnects, type Codec, type DisconnectKind } from '@tutti/protocol';
+import type { WebSocket } from 'ws';
+import type { Clock } from '../../core/clock.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport.ts';
+import { closeReason, webSocketFrame } from './frame.ts';
+
+/** What a connection needs of its transport; one object for all of them. */
+export interface ConnectionOwner {
+  readonly clock: Clock;
+  readonly telemetry: Telemetry;
+  /** The connection has begun to end: it is to be terminated unless it is gone in time. */
+  ending(connection: WebSocketConnection): void;
+  ended(connection: WebSocketConnection): void;
+}
+
+const open = 1; // WebSocket.OPEN
+/** Pings a peer may send at once, and how long one is counted (S15: 2 a second in the long run). */
+const pingsMax = 16;
+const pingSpanMs = 500;
+const nothing = Buffer.alloc(0);
+
+/** How ws names what a peer did wrong, and the close code it sends for it. */
+const violationCodes: Readonly<Record<string, number>> = {
+  WS_ERR_UNSUPPORTED_MESSAGE_LENGTH: 1009,
+  WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH: 1009,
+  WS_ERR_TOO_MANY_BUFFERED_PARTS: 1008,
+  WS_ERR_INVALID_UTF8: 1007,
+};
+
+const connectionOf = Symbol('connection');
+interface Tagged {
+  [connectionOf]?: WebSocketConnection;
+}
+
+/**
+ * One WebSocket. Reading, pongs and the closing handshake are ws's; frames are written past it, straight
+ * to the socket, as bytes that many connections share. That is safe because compression is off: ws then
+ * writes each of its own frames in one synchronous piece, and nothing can fall between.
+ *
+ * Listeners are shared by all connections and find theirs by a symbol on the emitter: no closures.
+ */
+export class WebSocketConnection implements Connection {
+  readonly codec: Codec;
+  readonly remoteAddress: string;
+  readonly #ws: WebSocket;
+  readonly #socket: Duplex;
+  readonly #owner: ConnectionOwner;
+  #handler: ConnectionHandler | undefined;
+  /** Set once we began to end it. */
+  #reason: ClosedReason | undefined;
+  #isWatchingDrain = false;
+  #pings = 0;
+  #pingsSinceMs = 0;
+  #framesReceived = 0;
+  #framesAtSweep = -1;
+
+  constructor(ws: WebSocket, socket: Duplex, codec: Codec, remoteAddress: string, owner: ConnectionOwner) {
+    this.#ws = ws;
+    this.#socket = socket;
+    this.#owner = owner;
+    this.codec = codec;
+    this.remoteAddress = remoteAddress;
+    (ws as Tagged)[connectionOf] = this;
+    (socket as Tagged)[connectionOf] = this;
+    ws.on('message', onMessage);
+    ws.on('ping', onPing);
+    ws.on('error', onError);
+    ws.on('close', onClose);
+    socket.on('end', onEnd);
+  }
+
+  get transport(): string {
+    return 'websocket';
+  }
+
+  get inFlight(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** Called once, before any byte is read. */
+  begin(handler: ConnectionHandler): void {
+    this.#handler = handler;
+  }
+
+  send(frames: readonly OutboundFrame[]): void {
+    const socket = this.#socket;
+    if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
+    let bytes = 0;
+    // Corked, the frames leave in one vectored write; a single one needs no cork.
+    if (frames.length > 1) socket.cork();
+    for (const frame of frames) {
+      const wire = (frame.wire ??= webSocketFrame(frame));
+      bytes += wire.length;
+      socket.write(wire);
+    }
+    if (frames.length > 1) socket.uncork();
+    this.#owner.telemetry.count('bytes_sent', bytes);
+    if (!this.#isWatchingDrain && socket.writableLength > 0) this.#watchDrain();
+  }
+
+  close(kind: DisconnectKind, detail?: string): void {
+    if (this.#reason !== undefined) return;
+    const reason = closeReason(detail ?? kind.reason);
+    this.#reason = { code: kind.code, reason: reason.toString(), byPeer: false };
+    this.#ws.close(kind.code, reason);
+    this.#owner.ending(this);
+  }
+
+  terminate(): void {
+    this.#reason ??= { code: 1006, reason: 'terminated', byPeer: false };
+    this.#ws.terminate();
+  }
+
+  /**
+   * True where the peer began a message and sent no whole one since the last sweep: it holds memory
+   * without using it (S14). Looks into ws's receiver, which has no public word for this.
+   */
+  sweepUnfinished(): boolean {
+    const { _receiver: receiver } = this.#ws as unknown as { _receiver: { _bufferedBytes: number; _fragmented: number } };
+    const isUnfinished = receiver._bufferedBytes > 0 || receiver._fragmented !== 0;
+    const isStuck = isUnfinished && this.#framesAtSweep === this.#framesReceived;
+    this.#framesAtSweep = isUnfinished ? this.#framesReceived : -1;
+    return isStuck;
+  }
+
+  receive(data: Buffer, isBinary: boolean): void {
+    if (this.#reason !== undefined) return;
+    this.#framesReceived = (this.#framesReceived + 1) | 0;
+    this.#owner.telemetry.count('bytes_received', data.length);
+    if (isBinary !== this.codec.binary) {
+      this.#debug(`a ${isBinary ? 'binary' : 'text'} frame on a ${this.codec.name} connection`);
+      this.close(disconnects.badRequest);
+      return;
+    }
+    try {
+      this.#handler?.receive(data);
+    } catch (error) {
+      this.#bug(error, 'receive');
+    }
+  }
+
+  /** ws has answered it already; at most 16 answers wait unsent, beyond that it terminates by itself (S15). */
+  pinged(): void {
+    if (this.#ws.readyState !== open) {
+      this.#reason ??= { code: 1008, reason: 'pongs are not read', byPeer: false };
+      return;
+    }
+    const nowMs = this.#owner.clock.monotonic();
+    const paidOff = Math.floor((nowMs - this.#pingsSinceMs) / pingSpanMs);
+    this.#pings = Math.max(0, this.#pings - paidOff) + 1;
+    if (paidOff > 0) this.#pingsSinceMs = nowMs;
+    if (this.#pings > pingsMax) this.close(disconnects.tooManyRequests, 'too many ping frames');
+  }
+
+  /** ws has sent the close code that fits, and waits for the peer to follow. */
+  violated(error: Error & { code?: string }): void {
+    this.#reason ??= { code: violationCodes[error.code ?? ''] ?? 1002, reason: error.message, byPeer: false };
+    this.#debug(error.message);
+    this.#owner.ending(this);
+  }
+
+  /** The peer will send nothing more. What waits for it may still leave, within the time of a closing handshake. */
+  halfClosed(): void {
+    this.#owner.ending(this);
+  }
+
+  closed(code: number, reason: Buffer): void {
+    this.#owner.ended(this);
+    const handler = this.#handler;
+    this.#handler = undefined;
+    this.#reason ??= { code, reason: reason.toString(), byPeer: true };
+    try {
+      handler?.closed(this.#reason);
+    } catch (error) {
+      this.#bug(error, 'closed');
+    }
+  }
+
+  /**
+   * An empty write behind what waits: its callback comes when all before it was taken. The stream's own
+   * 'drain' will not do, it stays silent below the high-water mark. The closure lives only while congested.
+   */
+  #watchDrain(): void {
+    this.#isWatchingDrain = true;
+    this.#socket.write(nothing, (error) => {
+      this.#isWatchingDrain = false;
+      if (error || this.#reason !== undefined) return;
+      if (this.#socket.writableLength > 0) this.#watchDrain();
+      else this.#drained();
+    });
+  }
+
+  #drained(): void {
+    try {
+      this.#handler?.drained();
+    } catch (error) {
+      this.#bug(error, 'drained');
+    }
+  }
+
+  /** A handler never throws; where one does, its connection ends and the others go on (S23). */
+  #bug(error: unknown, method: string): void {
+    this.#owner.telemetry.count('bugs');
+    this.#owner.telemetry.log.error({ error, method, transport: this.transport }, 'a connection handler threw');
+    this.close(disconnects.internal);
+  }
+
+  #debug(problem: string): void {
+    this.#owner.telemetry.log.debug({ problem, remoteAddress: this.remoteAddress }, 'peer broke the protocol');
+  }
+}
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  // Of the shapes ws can deliver, the binaryType 'nodebuffer' is the default and stays.
+  (this as Tagged)[connectionOf]?.receive(data as Buffer, isBinary);
+}
+
+function onPing(this: WebSocket): void {
+  (this as Tagged)[connectionOf]?.pinged();
+}
+
+function onError(this: WebSocket, error: Error): void {
+  (this as Tagged)[connectionOf]?.violated(error);
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  (this as Tagged)[connectionOf]?.closed(code, reason);
+}
+
+function onEnd(this: Duplex): void {
+  (this as Tagged)[connectionOf]?.halfClosed();
+}

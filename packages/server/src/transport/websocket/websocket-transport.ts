@@ -1,0 +1,199 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { disconnects, type Codec } from '@tutti/protocol';
+import { jsonCodec } from '@tutti/protocol/json';
+import { protobufCodec } from '@tutti/protocol/protobuf';
+import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
+import type { Clock } from '../../core/clock.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import { checkHandshake, protobufSubprotocol } from './handshake.ts';
+import type { OriginRules } from './origin.ts';
+import { RemoteAddresses } from './remote-addresses.ts';
+import { WebSocketConnection, type ConnectionOwner } from './websocket-connection.ts';
+
+export interface WebSocketOptions extends OriginRules {
+  /** Bytes of one message from a peer, all its fragments together. */
+  readonly frameBytesMax: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Time for queued output and the closing handshake; then the connection is terminated. */
+  readonly closeTimeoutMs: number;
+  /** How often messages that were begun and not finished are looked for; the second look ends them. */
+  readonly sweepIntervalMs: number;
+}
+
+export const webSocketDefaults: WebSocketOptions = {
+  allowedOrigins: [],
+  loopbackOnly: false,
+  frameBytesMax: 64 * 1024,
+  connectionsMax: 50_000,
+  connectionsPerAddressMax: 200,
+  trustedProxies: [],
+  closeTimeoutMs: 5_000,
+  sweepIntervalMs: 5_000,
+};
+
+const fragmentsMax = 64;
+const bufferedChunksMax = 1_024;
+const pendingPongsMax = 16;
+/** Seconds. Clients add their own jitter (CON-4). */
+const retryAfter = { 'Retry-After': '1' };
+
+/**
+ * WebSockets on an HTTP server that hands over its requests to upgrade. Compression is off and stays
+ * off (S16); UTF-8 of text frames is checked (S18).
+ */
+export class WebSocketTransport implements Transport {
+  readonly name = 'websocket';
+  readonly #options: WebSocketOptions;
+  readonly #server: WebSocketServer;
+  readonly #addresses: RemoteAddresses;
+  readonly #owner: ConnectionOwner;
+  readonly #connections = new Set<WebSocketConnection>();
+  /** Connections by address, to bound each. As many entries as connections, at most. */
+  readonly #perAddress = new Map<string, number>();
+  /** When each ending connection is terminated, soonest first: all get the same time. */
+  readonly #ending = new Map<WebSocketConnection, number>();
+  #isEndingTimerSet = false;
+  #isSweepTimerSet = false;
+  #accept: ((connection: Connection) => ConnectionHandler) | undefined;
+
+  constructor(options: Partial<WebSocketOptions>, seams: { clock: Clock; telemetry: Telemetry }) {
+    this.#options = { ...webSocketDefaults, ...options };
+    this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
+    this.#owner = {
+      clock: seams.clock,
+      telemetry: seams.telemetry,
+      ending: (connection) => {
+        this.#terminateLater(connection);
+      },
+      ended: (connection) => {
+        this.#forget(connection);
+      },
+    };
+    this.#server = new WebSocketServer(this.#wsOptions());
+  }
+
+  /** Connections that are open or ending. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  listen(accept: (connection: Connection) => ConnectionHandler): void {
+    this.#accept = accept;
+  }
+
+  close(): Promise<void> {
+    this.#accept = undefined;
+    return Promise.resolve();
+  }
+
+  /**
+   * Takes the socket of a request to upgrade, or says why not: then nothing was written to it, and the
+   * caller answers. Never throws.
+   */
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
+    // Counts come first: they cost less than reading the request (CON-2).
+    const accept = this.#accept;
+    if (accept === undefined) return { status: 503, message: 'the node is stopping', headers: retryAfter };
+    if (this.#connections.size >= this.#options.connectionsMax) {
+      return { status: 503, message: 'the node has as many connections as allowed', headers: retryAfter };
+    }
+    const address = this.#addresses.of(request);
+    if ((this.#perAddress.get(address) ?? 0) >= this.#options.connectionsPerAddressMax) {
+      return { status: 503, message: 'this address has as many connections as allowed', headers: retryAfter };
+    }
+    const handshake = checkHandshake(request, this.#options);
+    if (!handshake.accepted) return handshake.refusal;
+    const codec = handshake.format === 'protobuf' ? protobufCodec : jsonCodec;
+    this.#server.handleUpgrade(request, socket, head, (ws) => {
+      this.#open(ws, socket, codec, address, accept);
+    });
+    return undefined;
+  }
+
+  #wsOptions(): ServerOptions {
+    const options: ServerOptions & { closeTimeout: number; maxPendingAutoPongs: number } = {
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      skipUTF8Validation: false,
+      maxPayload: this.#options.frameBytesMax,
+      maxFragments: fragmentsMax,
+      maxBufferedChunks: bufferedChunksMax,
+      maxPendingAutoPongs: pendingPongsMax,
+      // A second line only: our own list of ending connections is quicker.
+      closeTimeout: this.#options.closeTimeoutMs * 2,
+      handleProtocols: (offered) => (offered.has(protobufSubprotocol) ? protobufSubprotocol : false),
+    };
+    return options;
+  }
+
+  #open(
+    ws: WebSocket,
+    socket: Duplex,
+    codec: Codec,
+    address: string,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): void {
+    const connection = new WebSocketConnection(ws, socket, codec, address, this.#owner);
+    this.#connections.add(connection);
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#owner.telemetry.count('connections_opened');
+    this.#sweepLater();
+    try {
+      connection.begin(accept(connection));
+    } catch (error) {
+      this.#owner.telemetry.count('bugs');
+      this.#owner.telemetry.log.error({ error, transport: this.name }, 'a connection could not be accepted');
+      connection.terminate();
+    }
+  }
+
+  #forget(connection: WebSocketConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#ending.delete(connection);
+    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(connection.remoteAddress);
+    else this.#perAddress.set(connection.remoteAddress, left);
+    this.#owner.telemetry.count('connections_closed');
+  }
+
+  #terminateLater(connection: WebSocketConnection): void {
+    if (this.#ending.has(connection)) return;
+    this.#ending.set(connection, this.#owner.clock.monotonic() + this.#options.closeTimeoutMs);
+    this.#setEndingTimer(this.#options.closeTimeoutMs);
+  }
+
+  /** One timer for all of them: a drain of 10,000 connections sets one, not 10,000. */
+  #setEndingTimer(ms: number): void {
+    if (this.#isEndingTimerSet) return;
+    this.#isEndingTimerSet = true;
+    this.#owner.clock.after(ms, () => {
+      this.#isEndingTimerSet = false;
+      const nowMs = this.#owner.clock.monotonic();
+      for (const [connection, dueMs] of this.#ending) {
+        // Timers may come a fraction of a millisecond early; the next one then finds this connection.
+        if (dueMs > nowMs) return this.#setEndingTimer(Math.max(1, dueMs - nowMs));
+        this.#ending.delete(connection);
+        connection.terminate();
+      }
+    });
+  }
+
+  /** Stops by itself when there is nobody to look at. */
+  #sweepLater(): void {
+    if (this.#isSweepTimerSet || this.#connections.size === 0) return;
+    this.#isSweepTimerSet = true;
+    this.#owner.clock.after(this.#options.sweepIntervalMs, () => {
+      this.#isSweepTimerSet = false;
+      for (const connection of this.#connections) {
+        if (connection.sweepUnfinished()) connection.close(disconnects.stale, 'unfinished message');
+      }
+      this.#sweepLater();
+    });
+  }
+}
