@@ -1,0 +1,93 @@
+import { nearestName } from './nearest-name.ts';
+import type { OptionName, Settings } from './options.ts';
+import { tokenKeyProblem } from './token-key.ts';
+
+/** `serve`: for others to reach. `dev`: one developer, one machine. */
+export type Mode = 'serve' | 'dev';
+
+export interface Contradiction {
+  readonly option: OptionName;
+  readonly message: string;
+}
+
+/** What is wrong with settings that are right one by one. */
+export function contradictions(settings: Settings, mode: Mode): Contradiction[] {
+  return [
+    ...engineProblems(settings),
+    ...insecureProblems(settings, mode),
+    ...keyProblems(settings, mode),
+    ...settings.allowedOrigins.flatMap(originProblem),
+    ...personalProblems(settings),
+    ...nameProblems(settings),
+    ...(settings.pongTimeoutMs < settings.pingIntervalMs
+      ? []
+      : [{ option: 'pongTimeout', message: 'must be shorter than pingInterval' } as const]),
+  ];
+}
+
+/** 127.0.0.0/8, ::1 and localhost. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+}
+
+function engineProblems({ engine }: Settings): Contradiction[] {
+  if (engine === 'embedded') return [];
+  // The value may be a URL with a password in it, and is not repeated.
+  const message = 'must be embedded: this version has no other engine (NATS and Redis are planned)';
+  return [{ option: 'engine', message }];
+}
+
+function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradiction[] {
+  if (!insecure) return [];
+  if (mode === 'serve') {
+    return [{ option: 'insecure', message: 'is for tutti dev only: remove it here, and configure tokenKeys' }];
+  }
+  if (isLoopback(host)) return [];
+  return [
+    {
+      option: 'host',
+      message:
+        'must be a loopback address (127.0.0.1, ::1, localhost), because everybody may do anything on a node that is insecure: use tutti serve for others to reach',
+    },
+  ];
+}
+
+function keyProblems(settings: Settings, mode: Mode): Contradiction[] {
+  const { tokenHmacSecret, tokenKeys, allowAnonymous, insecure } = settings;
+  if (tokenHmacSecret !== '') {
+    const problem = tokenKeyProblem({ alg: 'HS256', secret: tokenHmacSecret });
+    return problem === undefined ? [] : [{ option: 'tokenHmacSecret', message: `is not usable: ${problem}` }];
+  }
+  if (mode === 'dev' || insecure || tokenKeys.length > 0 || allowAnonymous) return [];
+  const message =
+    'is empty, and so is tokenHmacSecret: nobody could connect. For a start: export TUTTI_TOKEN_HMAC_SECRET="$(openssl rand -base64 48)", and make tokens with `tutti token` or in your backend. Or set allowAnonymous, or use `tutti dev`';
+  return [{ option: 'tokenKeys', message }];
+}
+
+function originProblem(origin: string): Contradiction[] {
+  const shown = JSON.stringify(origin.slice(0, 80));
+  if (origin.includes('*'))
+    return [{ option: 'allowedOrigins', message: `has ${shown}: patterns are not supported, list each origin (S1)` }];
+  const parsed = URL.canParse(origin) ? new URL(origin) : undefined;
+  if (parsed !== undefined && parsed.origin === origin) return [];
+  const meant = parsed === undefined || parsed.origin === 'null' ? 'https://app.example.com' : parsed.origin;
+  return [{ option: 'allowedOrigins', message: `has ${shown}, which is no exact origin: write ${meant}` }];
+}
+
+function personalProblems({ personalNamespace, namespaces }: Settings): Contradiction[] {
+  if (personalNamespace === '' || namespaces.has(personalNamespace)) return [];
+  const near = nearestName(personalNamespace, namespaces.keys());
+  const hint = near === undefined ? 'add it to namespaces' : `did you mean ${near}?`;
+  return [{ option: 'personalNamespace', message: `is no configured namespace; ${hint}` }];
+}
+
+function nameProblems({ host, dataDir, nodeName }: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (host.trim() === '')
+    found.push({ option: 'host', message: 'is empty: 127.0.0.1 for this machine only, 0.0.0.0 for all' });
+  if (dataDir.trim() === '') found.push({ option: 'dataDir', message: 'is empty: name a folder, such as ./data' });
+  if (!/^[\w.-]{0,64}$/.test(nodeName)) {
+    found.push({ option: 'nodeName', message: 'must be at most 64 of the characters A-Z a-z 0-9 _ . -' });
+  }
+  return found;
+}
