@@ -1,3 +1,17 @@
 export { VirtualClock } from './virtual-clock.ts';
 export { SeededRandom } from './seeded-random.ts';
 export { eventually, type EventuallyOptions } from './eventually.ts';
+export {
+  closePayload,
+  HostileWebSocket,
+  opcodes,
+  rawExchange,
+  rawFrame,
+  upgradeRequest,
+  type RawAnswer,
+  type RawFrame,
+  type ServerFrame,
+  type UpgradeRequestOptions,
+} from './hostile-websocket.ts';
+export { startFaultProxy, type Direction, type FaultProxy, type FaultProxyOptions, type Faults } from './fault-proxy.ts';
+export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';

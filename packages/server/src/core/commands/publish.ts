@@ -36,7 +36,9 @@ export function publish(call: Call): Promise<void> | void {
     namespace: target.namespace,
     subscribed: isSubscribed(session, target.channel),
   });
-  return allowed === undefined ? append() : allowed.then(append);
+  if (allowed !== undefined) return allowed.then(append);
+  append();
+  return undefined;
 }
 
 function checkKeys(request: PublishRequest): void {

@@ -4,7 +4,8 @@ import type { Call } from '../session.ts';
 const nothing = new Uint8Array(0);
 
 /** Calls a method of the application; others of the same connection go on meanwhile. */
-export function rpc({ session, services, command, replyWhen }: Call): void {
+export function rpc(call: Call): void {
+  const { session, services, command } = call;
   const { method = '', data = nothing } = command.rpc ?? {};
   const context = { user: session.identity.user, client: session.id };
   const answered = services.rpc.call(method, data, context).catch((error: unknown) => {
@@ -13,7 +14,7 @@ export function rpc({ session, services, command, replyWhen }: Call): void {
     services.telemetry.log.error({ method, error }, 'an rpc method failed');
     throw new Rejection(rejections.internal);
   });
-  replyWhen(answered.then((answer) => ({ rpc: answer.length > 0 ? { data: answer } : {} })));
+  call.replyWhen(answered.then((answer) => ({ rpc: answer.length > 0 ? { data: answer } : {} })));
 }
 
 /** A message without an answer. Nothing on this server takes them yet. */
