@@ -15,3 +15,5 @@ export {
 } from './hostile-websocket.ts';
 export { startFaultProxy, type Direction, type FaultProxy, type FaultProxyOptions, type Faults } from './fault-proxy.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
+export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
+export { LossyBroker, type DecideFate, type Fate } from './lossy-broker.ts';

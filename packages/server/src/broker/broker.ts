@@ -36,8 +36,8 @@ export interface Broker {
 
 export interface BrokerEvents {
   /**
-   * A publication of a channel this node subscribes to, or was the publisher of. Never throws.
-   * Without `epoch` the channel keeps no history, and the publication has no offset.
+   * A publication of a channel this node subscribes to, in log order. Never throws.
+   * With an empty `epoch` the channel keeps no history, and the publication has no offset.
    */
   publication(live: LivePublication): void;
 }

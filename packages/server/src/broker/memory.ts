@@ -1,0 +1,215 @@
+import type { Clock, Timer } from '../core/clock.ts';
+import { Fault } from '../core/fault.ts';
+import type { Random } from '../core/random.ts';
+import {
+  PositionConflict,
+  type Broker,
+  type BrokerEvents,
+  type HistoryPage,
+  type HistoryQuery,
+  type HistoryRetention,
+  type PublicationDraft,
+  type PublishOptions,
+  type PublishOutcome,
+} from './broker.ts';
+import { ChannelLog } from './channel-log.ts';
+import { compactPayload } from './compact-payload.ts';
+import { Epochs } from './epochs.ts';
+import { IdempotencyWindow } from './idempotency-window.ts';
+
+export interface MemoryBrokerOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Most channels with a log; beyond it the one that was longest without a publication is forgotten. */
+  readonly channelsMax?: number;
+  readonly idempotencyWindowMs?: number;
+  /** Most idempotency keys remembered; beyond it the oldest are forgotten before their window ends. */
+  readonly idempotencyKeysMax?: number;
+  /** How long the top offset and the epoch of a channel outlive its last publication. */
+  readonly historyMetaTtlMs?: number;
+}
+
+const channelsMaxDefault = 1_000_000;
+const idempotencyWindowMsDefault = 24 * 3_600_000;
+const idempotencyKeysMaxDefault = 1_000_000;
+const historyMetaTtlMsDefault = 30 * 24 * 3_600_000;
+
+const sweepIntervalMs = 1_000;
+/** Channels, and keys, one sweep looks at: about a millisecond of work. */
+const sweepStepsMax = 4_096;
+/** Channels with a subscriber that an eviction passes over before it takes one all the same. */
+const secondChancesMax = 16;
+
+/**
+ * The log in this process's memory: nothing outlives it.
+ *
+ * Append and fan-out are one synchronous step of `publish`, so the order of calls is the order of the
+ * log and of the deliveries (DEL-4). Reads make no state: a channel begins with its first
+ * publication, and a name somebody only asks about costs nothing.
+ */
+export class MemoryBroker implements Broker {
+  readonly #clock: Clock;
+  readonly #channelsMax: number;
+  readonly #historyMetaTtlMs: number;
+  readonly #idempotency: IdempotencyWindow;
+  readonly #epochs: Epochs;
+  /** In the order of their last publication, oldest first. */
+  readonly #logs = new Map<string, ChannelLog>();
+  readonly #subscribed = new Set<string>();
+  #events: BrokerEvents | undefined;
+  #sweepTimer: Timer | undefined;
+  #sweepCursor: Iterator<[string, ChannelLog]> | undefined;
+  #isClosed = false;
+
+  constructor(options: MemoryBrokerOptions) {
+    this.#clock = options.clock;
+    this.#channelsMax = options.channelsMax ?? channelsMaxDefault;
+    this.#historyMetaTtlMs = options.historyMetaTtlMs ?? historyMetaTtlMsDefault;
+    this.#idempotency = new IdempotencyWindow({
+      windowMs: options.idempotencyWindowMs ?? idempotencyWindowMsDefault,
+      keysMax: options.idempotencyKeysMax ?? idempotencyKeysMaxDefault,
+    });
+    this.#epochs = new Epochs(options.random.id());
+  }
+
+  async start(events: BrokerEvents): Promise<void> {
+    this.#events = events;
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    this.#started();
+    this.#subscribed.add(channel);
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    this.#started();
+    this.#subscribed.delete(channel);
+  }
+
+  async publish(channel: string, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
+    const events = this.#started();
+    const atMs = this.#clock.monotonic();
+    const { history, idempotencyKey, expected } = options;
+    const first = idempotencyKey === undefined ? undefined : this.#idempotency.find(channel, idempotencyKey, atMs);
+    if (first !== undefined) return outcome(first.position, true);
+    if (expected !== undefined) this.#expectTop(channel, expected, history);
+
+    const log = history === undefined ? undefined : this.#logForAppend(channel, atMs);
+    const publication =
+      log === undefined || history === undefined
+        ? { ...draft, time: this.#clock.now() }
+        : log.append(compactPayload(draft), this.#clock.now(), atMs, history);
+    const position = log === undefined ? undefined : { offset: log.top, epoch: log.epoch };
+    if (idempotencyKey !== undefined) this.#idempotency.remember(channel, idempotencyKey, position, atMs);
+    this.#armSweep();
+    if (this.#subscribed.has(channel)) {
+      const previousOffset = log === undefined ? 0 : log.top - 1;
+      events.publication({ channel, publication, epoch: log?.epoch ?? '', previousOffset });
+    }
+    return outcome(position, false);
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    this.#started();
+    const log = this.#logs.get(channel);
+    if (log === undefined) return { publications: [], top: { offset: 0, epoch: this.#epochs.current } };
+    return log.page(query, this.#clock.monotonic());
+  }
+
+  async removeHistory(channel: string): Promise<void> {
+    this.#started();
+    this.#logs.get(channel)?.clear();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#sweepTimer?.cancel();
+    this.#logs.clear();
+    this.#idempotency.clear();
+    this.#subscribed.clear();
+  }
+
+  #started(): BrokerEvents {
+    if (this.#isClosed) throw new Fault('broker', 'the broker is closed', { retryable: false });
+    if (this.#events === undefined) throw new Fault('broker', 'the broker was not started', { retryable: false });
+    return this.#events;
+  }
+
+  #expectTop(
+    channel: string,
+    expected: { offset: number; epoch: string },
+    history: HistoryRetention | undefined,
+  ): void {
+    if (history === undefined) {
+      throw new Fault('broker', 'an expected position needs a channel with history', { retryable: false });
+    }
+    const log = this.#logs.get(channel);
+    const top = { offset: log?.top ?? 0, epoch: log?.epoch ?? this.#epochs.current };
+    if (top.offset !== expected.offset || (expected.epoch !== '' && top.epoch !== expected.epoch)) {
+      throw new PositionConflict(top);
+    }
+  }
+
+  #logForAppend(channel: string, atMs: number): ChannelLog {
+    let log = this.#logs.get(channel);
+    if (log === undefined) {
+      if (this.#logs.size >= this.#channelsMax) this.#evictOne();
+      log = new ChannelLog(this.#epochs.life, this.#epochs.current, atMs);
+    } else {
+      this.#logs.delete(channel);
+    }
+    this.#logs.set(channel, log);
+    return log;
+  }
+
+  /** The longest idle goes; one with a subscriber is put last instead, a bounded number of times. */
+  #evictOne(): void {
+    let chances = secondChancesMax;
+    for (const [channel, log] of this.#logs) {
+      if (chances-- > 0 && this.#subscribed.has(channel)) {
+        this.#logs.delete(channel);
+        this.#logs.set(channel, log);
+        continue;
+      }
+      this.#forget(channel, log);
+      return;
+    }
+  }
+
+  /** The next life of the channel has another epoch (DEL-3). */
+  #forget(channel: string, log: ChannelLog): void {
+    this.#logs.delete(channel);
+    this.#epochs.forget(log.life);
+  }
+
+  /** One timer for all channels, and none while there is nothing to forget. */
+  #armSweep(): void {
+    if (this.#sweepTimer !== undefined || this.#isClosed) return;
+    if (this.#logs.size === 0 && this.#idempotency.size === 0) return;
+    this.#sweepTimer = this.#clock.after(sweepIntervalMs, () => {
+      this.#sweepTimer = undefined;
+      this.#sweep(this.#clock.monotonic());
+      this.#armSweep();
+    });
+  }
+
+  /** Reads never see what expired; the sweep gives its memory back. Goes on where the last one ended. */
+  #sweep(atMs: number): void {
+    this.#idempotency.expire(atMs, sweepStepsMax);
+    for (let i = Math.min(sweepStepsMax, this.#logs.size); i > 0; i--) {
+      this.#sweepCursor ??= this.#logs.entries();
+      const next = this.#sweepCursor.next();
+      if (next.done === true) {
+        this.#sweepCursor = undefined;
+        continue;
+      }
+      const [channel, log] = next.value;
+      log.expire(atMs);
+      if (log.kept === 0 && atMs - log.lastAtMs >= this.#historyMetaTtlMs) this.#forget(channel, log);
+    }
+  }
+}
+
+function outcome(position: PublishOutcome['position'], duplicate: boolean): PublishOutcome {
+  return position === undefined ? { duplicate } : { position, duplicate };
+}

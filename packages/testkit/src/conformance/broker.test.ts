@@ -1,0 +1,47 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EmbeddedBroker, MemoryBroker, SqliteLogBroker } from '@tutti/server/internal';
+import { LossyBroker } from '../lossy-broker.ts';
+import { SeededRandom } from '../seeded-random.ts';
+import { VirtualClock } from '../virtual-clock.ts';
+import { brokerConformance, type BrokerUnderTest } from './broker.ts';
+
+const idempotencyWindowMs = 60_000;
+
+function memory(clock: VirtualClock): MemoryBroker {
+  return new MemoryBroker({ clock, random: new SeededRandom(1), idempotencyWindowMs });
+}
+
+async function createMemory(): Promise<BrokerUnderTest> {
+  const clock = new VirtualClock();
+  return { broker: memory(clock), clock, idempotencyWindowMs, dispose: () => {} };
+}
+
+async function createLossy(): Promise<BrokerUnderTest> {
+  const clock = new VirtualClock();
+  return { broker: new LossyBroker(memory(clock)), clock, idempotencyWindowMs, dispose: () => {} };
+}
+
+async function createSqlite(): Promise<BrokerUnderTest> {
+  const clock = new VirtualClock();
+  const dataDir = await mkdtemp(join(tmpdir(), 'tutti-broker-'));
+  const broker = new SqliteLogBroker({ dataDir, clock, random: new SeededRandom(2), idempotencyWindowMs });
+  return { broker, clock, idempotencyWindowMs, dispose: () => rm(dataDir, { recursive: true }) };
+}
+
+async function createEmbedded(): Promise<BrokerUnderTest> {
+  const { broker: log, clock, dispose } = await createSqlite();
+  const broker = new EmbeddedBroker({
+    memory: memory(clock as VirtualClock),
+    log,
+    isDurable: (channel) => channel.startsWith('durable:'),
+  });
+  return { broker, ...(clock === undefined ? {} : { clock }), idempotencyWindowMs, dispose };
+}
+
+brokerConformance('memory', createMemory);
+brokerConformance('lossy broker that loses nothing', createLossy);
+brokerConformance('sqlite', createSqlite);
+brokerConformance('embedded, durable channel', createEmbedded, { channelPrefix: 'durable:' });
+brokerConformance('embedded, other channel', createEmbedded);
