@@ -1,0 +1,73 @@
+import type { Command, Reply } from '@tutti/protocol';
+import type { ClientCodec, Part } from './client-codec.ts';
+import { soon } from './platform.ts';
+
+export type CommandBody = Omit<Command<unknown>, 'id'>;
+export type OnReply = (reply: Reply<unknown>) => void;
+
+/**
+ * Commands of one link: gives them ids, joins those of one turn of the loop into one frame, and
+ * hands each reply to who asked. Bounded by its callers: the outbox by `pendingMax`, a
+ * subscription by having one command under way.
+ */
+export class Calls {
+  #codec: ClientCodec;
+  #write: (parts: Part[]) => void;
+  #lastId = 0;
+  #waiting = new Map<number, OnReply>();
+  #parts: Part[] = [];
+
+  constructor(codec: ClientCodec, write: (parts: Part[]) => void) {
+    this.#codec = codec;
+    this.#write = write;
+  }
+
+  /** Commands that leave at the end of this turn. */
+  get gathered(): number {
+    return this.#parts.length;
+  }
+
+  /** Throws where the command cannot be encoded; then nothing is sent. Returns the id. */
+  call(body: CommandBody, onReply: OnReply): number {
+    const id = ++this.#lastId;
+    this.#add(this.#codec.encode({ id, ...body }));
+    this.#waiting.set(id, onReply);
+    return id;
+  }
+
+  /** A command without an answer. */
+  tell(body: CommandBody): void {
+    this.#add(this.#codec.encode(body));
+  }
+
+  forget(id: number): void {
+    this.#waiting.delete(id);
+  }
+
+  /** A reply nobody waits for (any more) is no fault: its asker gave up. */
+  answer(reply: Reply<unknown>): void {
+    const { id } = reply;
+    if (id === undefined) return;
+    const onReply = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    onReply?.(reply);
+  }
+
+  /** Writes what has gathered; called by itself at the end of the turn. */
+  flush(): void {
+    if (this.#parts.length === 0) return;
+    const parts = this.#parts;
+    this.#parts = [];
+    this.#write(parts);
+  }
+
+  /** The link is gone: no reply will come, and what was not written is not. */
+  clear(): void {
+    this.#waiting.clear();
+    this.#parts = [];
+  }
+
+  #add(part: Part): void {
+    if (this.#parts.push(part) === 1) soon(() => this.flush());
+  }
+}

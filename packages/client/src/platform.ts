@@ -1,0 +1,108 @@
+/**
+ * What the SDK needs from the browser or from Node, as small interfaces, so that tests run on
+ * virtual time with a scripted socket. This is the only file that touches a global.
+ */
+
+export interface Timer {
+  /** Idempotent; safe after the timer fired. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Milliseconds since an arbitrary start; never goes back. */
+  monotonic(): number;
+  /** Calls `fn` once, no earlier than `ms` from now. */
+  after(ms: number, fn: () => void): Timer;
+}
+
+export interface Random {
+  /** Uniform in [0, 1). For jitter, not for secrets. */
+  next(): number;
+  /** An unguessable identifier; the head of this client's idempotency keys. */
+  id(): string;
+}
+
+/** The part of the standard WebSocket that is used: the browser's, Node's own and `ws` all fit. */
+export interface WebSocketLike {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: never) => void) | null;
+  onclose: ((event: never) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
+  close(code?: number, reason?: string): void;
+}
+
+export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
+
+/** Tells when the machine goes online or offline. Returns the function that stops telling. */
+export type WatchNetwork = (tell: (event: 'online' | 'offline') => void) => () => void;
+
+/** The globals in use, named here because neither the DOM's nor Node's types are assumed. */
+interface Globals {
+  WebSocket?: WebSocketConstructor;
+  addEventListener?(name: string, fn: () => void): void;
+  removeEventListener?(name: string, fn: () => void): void;
+  setTimeout(fn: () => void, ms: number): unknown;
+  clearTimeout(handle: unknown): void;
+  queueMicrotask(fn: () => void): void;
+  performance: { now(): number };
+  crypto: { getRandomValues(bytes: Uint8Array): Uint8Array };
+  console: { error(...parts: unknown[]): void };
+  TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
+  TextDecoder: new () => { decode(bytes: Uint8Array): string };
+}
+const globals = globalThis as unknown as Globals;
+
+/** Longer spans wrap round in `setTimeout` and fire at once; nothing here needs more than 24 days exactly. */
+const timeoutMsMax = 2 ** 31 - 1;
+
+export const systemClock: Clock = {
+  monotonic: () => globals.performance.now(),
+  after(ms, fn) {
+    const handle = globals.setTimeout(fn, Math.min(ms, timeoutMsMax));
+    return { cancel: () => globals.clearTimeout(handle) };
+  },
+};
+
+export const systemRandom: Random = {
+  next: () => Math.random(),
+  // Not randomUUID: browsers have it on secure pages only.
+  id: () => Array.from(globals.crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join(''),
+};
+
+export const watchNetwork: WatchNetwork = (tell) => {
+  const { addEventListener, removeEventListener } = globals;
+  if (addEventListener === undefined || removeEventListener === undefined) return () => {};
+  const online = (): void => tell('online');
+  const offline = (): void => tell('offline');
+  addEventListener.call(globals, 'online', online);
+  addEventListener.call(globals, 'offline', offline);
+  return () => {
+    removeEventListener.call(globals, 'online', online);
+    removeEventListener.call(globals, 'offline', offline);
+  };
+};
+
+export function systemWebSocket(): WebSocketConstructor {
+  if (globals.WebSocket === undefined) {
+    throw new Error('no global WebSocket here (Node before 22?): pass one, e.g. { WebSocket: require("ws") }');
+  }
+  return globals.WebSocket;
+}
+
+export function soon(fn: () => void): void {
+  globals.queueMicrotask(fn);
+}
+
+export function complain(error: unknown): void {
+  globals.console.error('[tutti]', error);
+}
+
+const encoder = new globals.TextEncoder();
+const decoder = new globals.TextDecoder();
+export const utf8 = {
+  encode: (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text),
+  decode: (bytes: Uint8Array): string => decoder.decode(bytes),
+};
