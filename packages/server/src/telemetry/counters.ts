@@ -1,3 +1,4 @@
+import { nullLog } from './null-telemetry.ts';
 import type { CounterName, Log, Telemetry } from './telemetry.ts';
 
 /** Totals since the process started, in plain numbers: adding to one costs no more than a field. */
@@ -19,7 +20,7 @@ export class Counters implements Telemetry {
     bugs: 0,
   };
 
-  constructor(log: Log) {
+  constructor(log: Log = nullLog) {
     this.log = log;
   }
 
