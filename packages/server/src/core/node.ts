@@ -45,6 +45,8 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #services: Services;
   readonly #sessions = new Map<string, Session>();
+  /** Those whose connect was not answered yet. */
+  readonly #unauthenticated = new Set<string>();
   readonly #pings = new Map<string, OutboundFrame>();
   #positionTimer: Timer | undefined;
   #isClosing = false;
@@ -75,7 +77,11 @@ export class Node {
           telemetry.log.error({ seam: 'presence', channel, error }, 'a member could not be removed');
         });
       },
+      sessionOpened: ({ id }) => {
+        this.#unauthenticated.delete(id);
+      },
       sessionEnded: ({ id }) => {
+        this.#unauthenticated.delete(id);
         if (this.#sessions.delete(id)) telemetry.count('connections_closed');
       },
       bug: (error) => {
@@ -109,7 +115,12 @@ export class Node {
     const session = new Session(connection, this.#services, commands);
     this.#options.telemetry.count('connections_opened');
     this.#sessions.set(session.id, session);
+    this.#unauthenticated.add(session.id);
     if (this.#isClosing) session.disconnect(disconnects.shutdown);
+    // Many silent connections must not take the place of those who have something to show (S3).
+    else if (this.#unauthenticated.size > this.#options.limits.unauthenticatedMax) {
+      session.disconnect(disconnects.tooManyRequests, 'too many connections have not authenticated');
+    }
     return session;
   }
 

@@ -39,6 +39,8 @@ export interface Services {
   /** Neither throws; a failure is for the log, because presence is not worth a connection. */
   joinPresence(channel: string, member: ClientInfo): void;
   leavePresence(channel: string, client: string): void;
+  /** Its connect was answered. */
+  sessionOpened(session: { readonly id: string }): void;
   sessionEnded(session: { readonly id: string }): void;
   /** Counts and logs what should be impossible. */
   bug(error: unknown): void;

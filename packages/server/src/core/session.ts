@@ -183,6 +183,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
   /** Called with the answer to the connect: from now on commands are acted on. */
   open(): void {
     this.#state = 'open';
+    this.#services.sessionOpened(this);
     const now = this.#services.clock.monotonic();
     this.#heartbeat.start(now, this.#services.random.next());
     this.wake(now);

@@ -88,7 +88,11 @@ export class StatsPublisher {
   }
 
   #sample(): Sample {
-    return { atMs: this.#options.clock.monotonic(), totals: this.#options.counters.snapshot(), cpu: process.cpuUsage() };
+    return {
+      atMs: this.#options.clock.monotonic(),
+      totals: this.#options.counters.snapshot(),
+      cpu: process.cpuUsage(),
+    };
   }
 
   #stats(last: Sample, now: Sample): NodeStats {

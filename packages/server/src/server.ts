@@ -1,0 +1,52 @@
+import type { ClientInfo, Position, Publication } from '@tutti/protocol';
+import type { RpcHandler } from './config/rpc-handler.ts';
+import type { Settings } from './config/options.ts';
+import type { NodeFigures } from './core/node.ts';
+import type { Log } from './telemetry/telemetry.ts';
+
+export interface ServerOptions {
+  readonly settings: Settings;
+  /** Methods that clients may call. */
+  readonly rpc?: Readonly<Record<string, RpcHandler>>;
+  /** Default: JSON lines on standard output, at the level of the settings. */
+  readonly log?: Log;
+  /** Folder of the built dashboard; false serves none. Default: where the dashboard's build puts it. */
+  readonly dashboard?: string | false;
+}
+
+/** A running node, for the program that embeds it. The application's rights are not limited. */
+export interface TuttiServer {
+  /** Where it listens, such as `http://127.0.0.1:8000`. */
+  readonly url: string;
+  /** Publishes `data` as JSON (a `Uint8Array` as it is). Throws `Rejection`, `PositionConflict`, `Fault`. */
+  publish(channel: string, data: unknown, options?: ServerPublishOptions): Promise<ServerPublishResult>;
+  /** A page of kept publications with their payloads as bytes. */
+  history(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<ServerHistory>;
+  presence(channel: string): Promise<readonly ClientInfo[]>;
+  /** Ends a user's connections on this node; returns how many. */
+  disconnect(user: string): number;
+  figures(): NodeFigures;
+  /** Stops accepting, ends the connections with the advice to reconnect, commits what was accepted. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface ServerPublishOptions {
+  /** A repetition within the window takes effect once (DEL-6). */
+  readonly idempotencyKey?: string;
+  readonly key?: string;
+  readonly final?: boolean;
+  readonly tags?: Record<string, string>;
+  /** Only where the channel is exactly there. */
+  readonly expected?: Position;
+}
+
+export interface ServerPublishResult {
+  /** Absent where the channel keeps no history. */
+  readonly position?: Position;
+  readonly duplicate: boolean;
+}
+
+export interface ServerHistory {
+  readonly publications: readonly Publication[];
+  readonly top: Position;
+}
