@@ -49,7 +49,7 @@ export const options = {
     default: [],
     since: '0.1',
     description:
-      "Pages that may connect, as exact origins (`https://app.example.com`), besides the node's own. Clients that are no browser send no origin and are not concerned.",
+      "Pages that may connect, as exact origins (`https://app.example.com`), besides the node's own. `*` alone: every page. Clients that are no browser send no origin and are not concerned.",
   },
   tokenIssuer: {
     type: 'text',

@@ -15,6 +15,8 @@ const room: WrittenNamespace = { ...forAnyone, historySize: 100, presence: true,
 const devWritten: WrittenSettings = {
   insecure: true,
   allowAnonymous: true,
+  // The banner says what `info` would.
+  logLevel: 'warn',
   personalNamespace: 'personal',
   namespaces: {
     chat: { ...room, historySize: 1000, historyTtl: '30d', durable: true },

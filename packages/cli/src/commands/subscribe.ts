@@ -1,0 +1,81 @@
+import { TuttiError, type MemberChange, type Subscription, type Tutti } from '@tutti/client';
+import type { Command } from 'commander';
+
+import { usageError } from '../cli-error.ts';
+import type { Context } from '../context.ts';
+import { plain, type Output } from '../output.ts';
+import { addLinkFlags, withServer } from '../server-link.ts';
+import { showPublication } from '../show-publication.ts';
+import { stopRequested } from '../stop-requested.ts';
+
+export function subscribeCommand(command: Command, context: Context): void {
+  addLinkFlags(
+    command
+      .command('sub')
+      .alias('subscribe')
+      .description('stream the publications of channels, and who joins and leaves, until stopped')
+      .argument('<channel...>', 'such as chat:general ticker:prices')
+      .option('--count <n>', 'end after so many publications'),
+  ).action(async (channels: string[], flags: { count?: string }) => {
+    const count = flags.count === undefined ? Infinity : Number(flags.count);
+    if (!(count >= 1)) throw usageError('--count must be a whole number from 1 up');
+    const output = context.output();
+    await withServer({ ...flags }, context, { verb: 'subscribe', channels }, (client) =>
+      follow(client, channels, count, output),
+    );
+  });
+}
+
+/** Resolves when stopped or when `count` is reached; rejects when the server ends it for good. */
+async function follow(client: Tutti, channels: readonly string[], count: number, output: Output): Promise<void> {
+  const stop = stopRequested();
+  let left = count;
+  const ended = new Promise<void>((resolve, reject) => {
+    for (const channel of new Set(channels)) {
+      const subscription = client.subscribe(channel);
+      subscription.on('publication', (publication) => {
+        if (left <= 0) return;
+        showPublication(publication, output);
+        left -= 1;
+        if (left === 0) resolve();
+      });
+      subscription.on('unsubscribed', ({ code, reason }) => reject(new TuttiError(code, reason)));
+      tellRest(subscription, output);
+    }
+    client.on('state', ({ to, reason, code }) => {
+      if (to === 'waiting') output.note(`connection lost (${reason}); connecting again`);
+      if (to === 'disconnected') reject(new TuttiError(code, reason));
+    });
+  });
+  await Promise.race([ended, stop.requested]).finally(() => stop.forget());
+}
+
+function tellRest(subscription: Subscription, output: Output): void {
+  const channel = subscription.channel;
+  const shown = output.paint('cyan', plain(channel));
+  const tell = (type: string, sign: string) => {
+    return ({ info }: MemberChange): void => {
+      const { user, client } = info;
+      output.result(
+        { type, channel, user, client },
+        `${shown} ${sign} ${output.paint('green', plain(user === '' ? 'anonymous' : user))} ${type === 'join' ? 'joined' : 'left'}`,
+      );
+    };
+  };
+  subscription.on('join', tell('join', '+'));
+  subscription.on('leave', tell('leave', '-'));
+  subscription.on('subscribed', ({ recovered, position }) => {
+    const record = { type: 'subscribed', channel, recovered, ...(position === undefined ? {} : { position }) };
+    if (output.json) output.result(record, '');
+    else output.note(`subscribed to ${plain(channel)}${recovered ? ', nothing missed' : ''}`);
+  });
+  subscription.on('gap', ({ from, to, missed, reload }) => {
+    const many = missed === undefined ? 'an unknown number of' : String(missed);
+    output.result(
+      { type: 'gap', channel, from, to, missed, reload },
+      `${shown} ${output.paint('yellow', `${many} publications are missing here`)}`,
+    );
+  });
+  // What ends the subscription is told by `unsubscribed`; the rest is retried.
+  subscription.on('error', (error) => output.note(`${channel}: ${plain(error.message)}`));
+}

@@ -1,0 +1,82 @@
+import type { TuttiError } from '@tutti/client';
+import { rejections } from '@tutti/protocol';
+import type { Verb } from '@tutti/server/auth';
+
+import { CliError } from './cli-error.ts';
+import { namespaceOf } from '@tutti/server/config';
+
+const probeTimeoutMs = 2_000;
+
+const allowOption: Readonly<Record<Verb, string>> = {
+  subscribe: 'allowSubscribe',
+  publish: 'allowPublish',
+  history: 'allowHistory',
+  presence: 'allowPresence',
+};
+const featureOption: Readonly<Partial<Record<Verb, string>>> = { history: 'historySize', presence: 'presence' };
+
+/** A refusal of the server in words, and what to do. */
+export function explain(error: TuttiError, wish: { verb: Verb; channels: readonly string[] }): CliError {
+  return new CliError(`${wish.verb} ${wish.channels.join(' ')}: ${error.message} (code ${error.code})`, {
+    remedies: remedies(error, wish.verb, namespaceOf(wish.channels[0] ?? '')),
+    cause: error,
+  });
+}
+
+function remedies({ code }: TuttiError, verb: Verb, namespace: string): string[] {
+  switch (code) {
+    case rejections.permissionDenied.code:
+      return [
+        `Open it with the option namespaces.${namespace}.${allowOption[verb]},`,
+        `or with a token: --token "$(tutti token --user ann --caps '${namespace}:*=${verb}')".`,
+      ];
+    case rejections.unknownChannel.code:
+      return [
+        `Add "${namespace}" to the option namespaces, or correct the part before the colon.`,
+        '`tutti config show` lists the namespaces.',
+      ];
+    case rejections.notAvailable.code:
+      return [`Switch it on with the option namespaces.${namespace}.${featureOption[verb] ?? allowOption[verb]}.`];
+    default: {
+      const remedy = Object.values(rejections).find((kind) => kind.code === code)?.remedy ?? '';
+      return remedy === '' ? [] : [remedy];
+    }
+  }
+}
+
+/** Why there is no connection: a WebSocket alone does not say, so the server's health is asked too. */
+export async function explainNoConnection(url: string, failure: { code: number; reason: string }): Promise<CliError> {
+  const { origin, host } = new URL(url.replace(/^ws/, 'http'));
+  if (failure.code === 3500 || failure.code === rejections.tokenExpired.code) {
+    return new CliError(`${host} refused the token: ${failure.reason}`, {
+      remedies: ['Make one with `tutti token`, where the configuration of the server is; or give one with --token.'],
+    });
+  }
+  const health = await probe(origin);
+  if (health === 'alive') {
+    return new CliError(`${host} is a server, and refused the connection: ${failure.reason} (code ${failure.code})`, {
+      remedies: ['Its log says why; start it with --log-level debug for more.'],
+    });
+  }
+  if (health === 'ENOTFOUND' || health === 'EAI_AGAIN') {
+    return new CliError(`there is no host named ${host}`, { remedies: ['Correct --url or TUTTI_URL.'] });
+  }
+  if (health === 'ECONNREFUSED') {
+    return new CliError(`nothing listens at ${host}`, {
+      remedies: ['Is the server running? Start one: npx tutti dev', 'Is it elsewhere? Say so: --url ws://HOST:PORT'],
+    });
+  }
+  return new CliError(`no connection to ${host}: ${health ?? failure.reason}`, {
+    remedies: ['Is this a Tutti server, and reachable from here? Is the server running? Start one: npx tutti dev'],
+  });
+}
+
+async function probe(origin: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(`${origin}/health`, { signal: AbortSignal.timeout(probeTimeoutMs) });
+    return response.ok ? 'alive' : `it answers ${response.status} to /health`;
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause as { code?: unknown } | undefined) : undefined;
+    return typeof cause?.code === 'string' ? cause.code : undefined;
+  }
+}
