@@ -7,7 +7,6 @@
 import { ByteWriter } from '../byte-writer.ts';
 import type { Codec } from '../codec.ts';
 import { messageType, type AnyMessage } from '../message-types.ts';
-import type { Command, Reply } from '../messages.ts';
 import { decodeMessages, plainBytes } from './decode.ts';
 import { writeMessage } from './encode.ts';
 import { Scanner } from './scanner.ts';
