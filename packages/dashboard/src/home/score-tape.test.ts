@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ScoreTape, columnMs, pitchOf, pitches } from './score-tape.ts';
+import { ScoreTape, columnMs, pitchOf, pitchOfChange, pitches } from './score-tape.ts';
 
 test('notes of one moment form one chord a staff', () => {
   const tape = new ScoreTape();
@@ -11,10 +11,10 @@ test('notes of one moment form one chord a staff', () => {
   assert.deepEqual(tape.columns(), [{ index: 10, notes: [0b101, 0b1_0000_0000] }]);
 });
 
-test('a chord has at most four notes', () => {
+test('a chord has at most three notes', () => {
   const tape = new ScoreTape();
   for (let pitch = 0; pitch < pitches; pitch += 1) tape.add(0, pitch, 0);
-  assert.deepEqual(tape.columns()[0]?.notes, [0b1111, 0]);
+  assert.deepEqual(tape.columns()[0]?.notes, [0b111, 0]);
 });
 
 test('a pitch outside the staff is moved onto it', () => {
@@ -23,6 +23,14 @@ test('a pitch outside the staff is moved onto it', () => {
   tape.add(0, 99, 0);
   assert.deepEqual(tape.columns()[0]?.notes, [0b1_0000_0001, 0]);
   assert.ok(pitchOf('any text') >= 0 && pitchOf('any text') < pitches);
+});
+
+test('a change is heard as a step from the middle line', () => {
+  assert.equal(pitchOfChange(0), 4);
+  assert.equal(pitchOfChange(1), 5);
+  assert.equal(pitchOfChange(-2), 1);
+  assert.equal(pitchOfChange(50), pitches - 1);
+  assert.equal(pitchOfChange(-50), 0);
 });
 
 test('BP-1: the tape is bounded at any rate and any length', () => {

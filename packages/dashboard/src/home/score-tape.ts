@@ -3,7 +3,7 @@ export const columnMs = 300;
 /** Places on and between the five lines of a staff, from the bottom: 0–8. */
 export const pitches = 9;
 /** Notes of a chord; more at once would be a blot. */
-const chordMax = 4;
+const chordMax = 3;
 /** Columns kept: more than the widest screen shows. */
 const columnsMax = 160;
 
@@ -58,6 +58,11 @@ function countBits(value: number): number {
   let count = 0;
   for (let rest = value; rest !== 0; rest &= rest - 1) count += 1;
   return count;
+}
+
+/** A place on the staff for a change in percent: the middle line for none, the edges for about three. */
+export function pitchOfChange(percent: number): number {
+  return Math.max(0, Math.min(pitches - 1, Math.round(4 + percent * 1.4)));
 }
 
 /** A place on the staff that is always the same for a text. */

@@ -1,7 +1,8 @@
 import { useEffect, useRef } from 'preact/hooks';
 import { link, onActivity } from '../live.ts';
-import { ScoreTape, columnMs, pitchOf } from './score-tape.ts';
+import { ScoreTape, columnMs, pitchOf, pitchOfChange } from './score-tape.ts';
 import type { Staff } from './score-tape.ts';
+import { readTick } from '../ticker/quotes.ts';
 
 const columnPx = 18;
 const linePx = 9;
@@ -40,8 +41,9 @@ function play(canvas: HTMLCanvasElement): () => void {
   const repaint = () => (ink = readInk(canvas));
   scheme.addEventListener('change', repaint);
   const stopActivity = onActivity((channel, publication) => {
-    const staff: Staff = channel.startsWith('ticker:') ? 0 : 1;
-    tape.add(staff, pitchOf(publication.key ?? publication.user ?? channel), Date.now());
+    const tick = channel.startsWith('ticker:') ? readTick(publication.data, publication.key, Date.now()) : undefined;
+    const staff: Staff = tick === undefined ? 1 : 0;
+    tape.add(staff, tick === undefined ? pitchOf(publication.user ?? channel) : pitchOfChange(tick.change), Date.now());
   });
   const stopLink = link.subscribe((current) => tape.setLinked(current.phase === 'connected', Date.now()));
 

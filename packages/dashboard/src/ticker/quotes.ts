@@ -1,5 +1,5 @@
 /** Points of a sparkline. */
-export const seriesLengthMax = 48;
+export const seriesLengthMax = 90;
 /** Most symbols shown; a stranger who publishes others cannot grow the page. */
 export const symbolsMax = 60;
 
