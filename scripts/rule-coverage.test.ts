@@ -5,7 +5,7 @@ import { coverage, rulesOfPage, rulesProved } from './rule-coverage.ts';
 const page = [
   '# Delivery',
   '- **DEL-1** In order.',
-  '- **DEL-2** *(later)* No hole.',
+  '- **DEL-2** (later) No hole.',
   'as DEL-9 says',
   '- **S13** Odd JSON.',
 ].join('\n');

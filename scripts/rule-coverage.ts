@@ -1,4 +1,4 @@
-/** A promise of docs/spec, written there as `- **DEL-1** text`, or `- **DEL-1** *(later)* text`. */
+/** A promise of docs/spec, written there as `- **DEL-1** text`, or `- **DEL-1** (later) text`. */
 export interface Rule {
   id: string;
   page: string;
@@ -18,7 +18,7 @@ export interface Coverage {
 const id = '(?:(?:DEL|BP|CON|PRE|CNT|DOC)-\\d+|S\\d{1,2})';
 
 export function rulesOfPage(page: string, text: string): Rule[] {
-  const found = text.matchAll(new RegExp(`^- \\*\\*(${id})\\*\\*( \\*\\(later\\)\\*)?`, 'gm'));
+  const found = text.matchAll(new RegExp(`^- \\*\\*(${id})\\*\\*( \\(later\\))?`, 'gm'));
   return [...found].map((match) => ({ id: match[1]!, page, later: match[2] !== undefined }));
 }
 
