@@ -31,9 +31,9 @@ if (!process.argv.includes('--check')) {
 list('rules that are due and have no test', result.untested);
 list('tests name rules that no page of docs/spec holds', result.unknown);
 list('ids given twice', result.repeated);
-list('marked later, and tested already: mark them due', result.early);
+list('marked later, and tested in part', result.early);
 process.stdout.write(
   `\nrules: ${result.due} due, ${result.due - result.untested.length} of them tested; ${result.later} later\n`,
 );
-const sound = [result.untested, result.unknown, result.repeated, result.early].every((found) => found.length === 0);
+const sound = [result.untested, result.unknown, result.repeated].every((found) => found.length === 0);
 if (process.argv.includes('--check') && !sound) process.exitCode = 1;
