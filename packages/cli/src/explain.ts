@@ -18,17 +18,18 @@ const featureOption: Readonly<Partial<Record<Verb, string>>> = { history: 'histo
 /** A refusal of the server in words, and what to do. */
 export function explain(error: TuttiError, wish: { verb: Verb; channels: readonly string[] }): CliError {
   return new CliError(`${wish.verb} ${wish.channels.join(' ')}: ${error.message} (code ${error.code})`, {
-    remedies: remedies(error, wish.verb, namespaceOf(wish.channels[0] ?? '')),
+    remedies: remedies(error, wish.verb, wish.channels[0] ?? ''),
     cause: error,
   });
 }
 
-function remedies({ code }: TuttiError, verb: Verb, namespace: string): string[] {
+function remedies({ code }: TuttiError, verb: Verb, channel: string): string[] {
+  const namespace = namespaceOf(channel);
   switch (code) {
     case rejections.permissionDenied.code:
       return [
         `Open it with the option namespaces.${namespace}.${allowOption[verb]},`,
-        `or with a token: --token "$(tutti token --user ann --caps '${namespace}:*=${verb}')".`,
+        `or with a token: --token "$(tutti token --user ann --caps '${channel}=${verb}')".`,
       ];
     case rejections.unknownChannel.code:
       return [

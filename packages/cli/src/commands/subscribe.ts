@@ -76,6 +76,8 @@ function tellRest(subscription: Subscription, output: Output): void {
       `${shown} ${output.paint('yellow', `${many} publications are missing here`)}`,
     );
   });
-  // What ends the subscription is told by `unsubscribed`; the rest is retried.
-  subscription.on('error', (error) => output.note(`${channel}: ${plain(error.message)}`));
+  // What ends the subscription is told by `unsubscribed`; the rest is tried again.
+  subscription.on('error', ({ temporary, message }) => {
+    if (temporary) output.note(`${plain(channel)}: ${plain(message)}; trying again`);
+  });
 }
