@@ -43,6 +43,8 @@ export class ChannelLog {
 
   /** `retention` holds for the whole channel from now on. */
   append(draft: PublicationDraft, timeMs: number, atMs: number, retention: HistoryRetention): Publication {
+    // By the old age first: what was gone must not come back under a longer one.
+    this.expire(atMs);
     this.#ttlMs = retention.ttlMs;
     this.#lastAtMs = atMs;
     this.expire(atMs);

@@ -115,7 +115,10 @@ export class SqliteLogBroker implements Broker {
       bytes,
       settle: (code, offset, life) => {
         const position = { offset, epoch: code === outcomeCodes.passed ? '' : this.#epochs.epochOf(life) };
-        if (code === outcomeCodes.conflict) return reject(new PositionConflict(position));
+        if (code === outcomeCodes.conflict) {
+          reject(new PositionConflict(position));
+          return;
+        }
         this.#deliver(code, write, draft, position);
         resolve(toOutcome(code, position));
       },

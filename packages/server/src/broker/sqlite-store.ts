@@ -128,6 +128,8 @@ export class LogStore {
     data: Uint8Array,
   ): ChannelRow {
     const row = found ?? this.#channels.create(write.channel, this.#epochs.life, write.atMs);
+    // By the old age first: what was gone must not come back under a longer one.
+    if (row.dueAt <= write.atMs) this.#retention.expire(row, write.atMs);
     row.top++;
     this.#statements.insertPublication.run(row.id, row.top, write.atMs, data, write.envelope);
     this.#retention.appended(row, write.atMs, retention);
