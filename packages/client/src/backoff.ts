@@ -13,8 +13,8 @@ export interface BackoffOptions {
  * a floor of a tenth of `minMs`, because chance may say zero, and a client must not spin.
  */
 export class Backoff {
-  #options: BackoffOptions;
-  #random: Random;
+  readonly #options: BackoffOptions;
+  readonly #random: Random;
   #attempt = 0;
 
   constructor(options: BackoffOptions, random: Random) {

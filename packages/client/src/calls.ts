@@ -11,10 +11,10 @@ export type OnReply = (reply: Reply<unknown>) => void;
  * subscription by having one command under way.
  */
 export class Calls {
-  #codec: ClientCodec;
-  #write: (parts: Part[]) => void;
+  readonly #codec: ClientCodec;
+  readonly #write: (parts: Part[]) => void;
   #lastId = 0;
-  #waiting = new Map<number, OnReply>();
+  readonly #waiting = new Map<number, OnReply>();
   #parts: Part[] = [];
 
   constructor(codec: ClientCodec, write: (parts: Part[]) => void) {

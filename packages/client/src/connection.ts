@@ -1,4 +1,4 @@
-import type { Command, ConnectRequest, ConnectResult, ErrorReply, Push, RefreshResult, Reply } from '@tutti/protocol';
+import type { Command, ConnectRequest, ConnectResult, ErrorReply, Push, Reply } from '@tutti/protocol';
 import { isReconnectCode } from '@tutti/protocol';
 import { Backoff } from './backoff.ts';
 import type { CommandBody, OnReply } from './calls.ts';
@@ -54,18 +54,18 @@ const frameCommandsMax = 1_000;
 
 /** Keeps one link to the server alive: attempts, back-off, heartbeat, credentials. Driven by `connectionTable`. */
 export class Connection {
-  #url: string;
-  #settings: Settings;
-  #owner: ConnectionOwner;
+  readonly #url: string;
+  readonly #settings: Settings;
+  readonly #owner: ConnectionOwner;
   #state: ConnectionState = 'disconnected';
   #link: Link | undefined;
   /** True once the connect command is on its way. */
   #isOpen = false;
-  #calls: Calls;
-  #backoff: Backoff;
-  #heartbeat: Heartbeat;
-  #tokens: TokenSource;
-  #refresh: TokenRefresh;
+  readonly #calls: Calls;
+  readonly #backoff: Backoff;
+  readonly #heartbeat: Heartbeat;
+  readonly #tokens: TokenSource;
+  readonly #refresh: TokenRefresh;
   /** The deadline of an attempt, or the end of the back-off: never both. */
   #timer: Timer | undefined;
   /** Grows with each attempt and each end of one, so that late results are known as such. */
@@ -186,9 +186,13 @@ export class Connection {
       () => {
         if (attempt === this.#attempt) this.#openLink();
       },
-      (error: TuttiError) => {
+      (cause: unknown) => {
         if (attempt !== this.#attempt) return;
-        if (!error.temporary) return this.#refused(error);
+        const error = cause as TuttiError;
+        if (!error.temporary) {
+          this.#refused(error);
+          return;
+        }
         this.#owner.report(error);
         this.lost(error.message, error.code);
       },
@@ -216,14 +220,24 @@ export class Connection {
   #opened(): void {
     const request = this.#owner.connectRequest();
     const token = this.#tokens.current;
-    this.#calls.call({ connect: token === undefined ? request : { token, ...request } }, (reply) => this.#answered(reply));
+    const connect = token === undefined ? request : { token, ...request };
+    try {
+      this.#calls.call({ connect }, (reply) => this.#answered(reply));
+    } catch (cause) {
+      const message = `cannot encode the connect data: ${String(cause)}`;
+      this.#refused(new TuttiError(clientErrors.disconnected, message, { cause }));
+      return;
+    }
     this.#isOpen = true;
     this.#owner.linkUp();
     this.#calls.flush();
   }
 
   #answered({ error, connect }: Reply<unknown>): void {
-    if (error !== undefined) return this.#connectFailed(error);
+    if (error !== undefined) {
+      this.#connectFailed(error);
+      return;
+    }
     const result = connect ?? { client: '' };
     const { heartbeatGraceMs } = this.#settings;
     if (result.ping) this.#heartbeat.start(result.ping * 1000 + heartbeatGraceMs);
@@ -237,7 +251,10 @@ export class Connection {
   #connectFailed({ code, message, temporary }: ErrorReply): void {
     const lastingly = !isWorthRetrying({ code, temporary }) || (code === 109 && !this.#tokens.canRenew);
     const error = new TuttiError(code, message, { temporary: !lastingly });
-    if (lastingly) return this.#refused(error);
+    if (lastingly) {
+      this.#refused(error);
+      return;
+    }
     if (code === 109) this.#tokens.expire();
     this.#owner.report(error);
     this.lost(message, code);
@@ -262,7 +279,10 @@ export class Connection {
   }
 
   #garbled(cause: unknown): void {
-    const error = new TuttiError(clientErrors.badFrame, `not a frame of this protocol: ${String(cause)}`, { temporary: true, cause });
+    const error = new TuttiError(clientErrors.badFrame, `not a frame of this protocol: ${String(cause)}`, {
+      temporary: true,
+      cause,
+    });
     this.#owner.report(error);
     this.lost(error.message, clientErrors.badFrame);
   }
@@ -274,7 +294,8 @@ export class Connection {
     if (code === 1009) {
       const error = new TuttiError(clientErrors.tooBig, 'the server refused the frame as too big (1009)');
       // Reconnecting with the same frame would end the same way, so somebody must be to blame.
-      return this.#handle(this.#owner.rejectTooBig(error) ? 'lost' : 'refused', why);
+      this.#handle(this.#owner.rejectTooBig(error) ? 'lost' : 'refused', why);
+      return;
     }
     this.#handle(isReconnectCode(code) ? 'lost' : 'refused', why);
   }
@@ -329,7 +350,7 @@ export class Connection {
 
   #sendToken(token: string, answered: (error: ErrorReply | undefined, expiry: Expiry) => void): void {
     const command: Pick<Command, 'refresh'> = { refresh: { token } };
-    this.#calls.call(command, ({ error, refresh }: Reply<unknown>) => answered(error, refresh ?? ({} as RefreshResult)));
+    this.#calls.call(command, ({ error, refresh }: Reply<unknown>) => answered(error, refresh ?? {}));
   }
 }
 

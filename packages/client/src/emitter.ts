@@ -8,7 +8,7 @@ type Listener<T> = (event: T) => void;
  * it threw is reported as an `error` event, and on the console where nobody listens to errors.
  */
 export class Emitter<Events extends { error: TuttiError }> {
-  #listeners = new Map<keyof Events, Set<Listener<never>>>();
+  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
 
   /** Returns the function that removes the listener again. */
   on<K extends keyof Events>(name: K, listener: Listener<Events[K]>): () => void {
@@ -45,11 +45,13 @@ export class Emitter<Events extends { error: TuttiError }> {
   /** Reports an error; a lasting one that nobody listens for goes to the console, so that it is not missed. */
   protected emitError(error: TuttiError): void {
     if (!error.temporary && !this.#listeners.get('error')?.size) complain(error);
-    this.emit('error', error as Events['error']);
+    this.emit('error', error);
   }
 
   #threw(name: keyof Events, cause: unknown): void {
-    const error = new TuttiError(clientErrors.listener, `a listener of '${String(name)}' threw: ${String(cause)}`, { cause });
+    const error = new TuttiError(clientErrors.listener, `a listener of '${String(name)}' threw: ${String(cause)}`, {
+      cause,
+    });
     if (name === 'error') complain(error);
     else this.emitError(error);
   }

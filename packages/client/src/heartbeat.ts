@@ -2,8 +2,8 @@ import type { Clock, Timer } from './platform.ts';
 
 /** Notices silence: `onSilence` is called once no `beat` came for the given time (CON-1, the client's half). */
 export class Heartbeat {
-  #clock: Clock;
-  #onSilence: () => void;
+  readonly #clock: Clock;
+  readonly #onSilence: () => void;
   #timer: Timer | undefined;
   #lastAt = 0;
 

@@ -20,5 +20,5 @@ export const jsonCodec: ClientCodec = {
 function parseReply(line: string): Reply<unknown> {
   const value: unknown = JSON.parse(line);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('expected an object');
-  return value as Reply<unknown>;
+  return value;
 }

@@ -22,8 +22,8 @@ export interface LinkOptions {
 
 /** One WebSocket, from opening to its end. Never reconnects: that is the connection's. */
 export class Link {
-  #options: LinkOptions;
-  #socket: WebSocketLike;
+  readonly #options: LinkOptions;
+  readonly #socket: WebSocketLike;
 
   /** Throws where the URL is not one. */
   constructor(options: LinkOptions, owner: LinkOwner) {

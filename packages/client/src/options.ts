@@ -30,6 +30,8 @@ export interface TuttiOptions {
   heartbeatGraceMs?: number;
   /** Requests that may wait for a connection or an answer at a time (default 1,000). */
   pendingMax?: number;
+  /** Requests sent and not yet answered at a time; more wait (default 100; the server's default limit is 256 commands). */
+  inFlightMax?: number;
   /** Bytes that `send()` may leave in the socket's buffer (default 1 MiB). */
   bufferedBytesMax?: number;
   /** Bytes of one outgoing frame that holds several commands (default 60,000; the server's default limit is 65,536). */
@@ -54,6 +56,7 @@ export function settingsFrom(options: TuttiOptions): Settings {
     timeoutMs: 10_000,
     heartbeatGraceMs: 10_000,
     pendingMax: 1_000,
+    inFlightMax: 100,
     bufferedBytesMax: 1024 * 1024,
     frameBytesMax: 60_000,
     clock: systemClock,

@@ -34,20 +34,24 @@ interface Request extends RequestOptions {
  * The application's requests, from asking to answer, oldest first: one that was sent and lost with
  * its connection goes out again before younger ones, so that the order of publishes is kept.
  *
- * Bound: `pendingMax` requests, sent or waiting. Full: the new one is rejected.
+ * Bounds: `pendingMax` requests, sent or waiting; when full, the new one is rejected. `inFlightMax`
+ * of them are sent and unanswered; the others wait, because a server refuses more than its own bound.
  */
 export class Outbox {
-  #clock: Clock;
-  #outlet: Outlet;
-  #pendingMax: number;
-  #requests = new Set<Request>();
+  readonly #clock: Clock;
+  readonly #outlet: Outlet;
+  readonly #pendingMax: number;
+  readonly #inFlightMax: number;
+  #inFlight = 0;
+  readonly #requests = new Set<Request>();
   #flushPlanned = false;
   #stoppedBy: TuttiError | undefined;
 
-  constructor(clock: Clock, outlet: Outlet, pendingMax: number) {
+  constructor(clock: Clock, outlet: Outlet, pendingMax: number, inFlightMax: number) {
     this.#clock = clock;
     this.#outlet = outlet;
     this.#pendingMax = pendingMax;
+    this.#inFlightMax = inFlightMax;
   }
 
   get pending(): number {
@@ -93,9 +97,11 @@ export class Outbox {
   flush(): void {
     if (!this.#outlet.isConnected) return;
     for (const request of this.#requests) {
+      if (this.#inFlight >= this.#inFlightMax) return;
       if (request.sentAs !== undefined || request.isReady?.() === false) continue;
       try {
         request.sentAs = this.#outlet.call(request.body, (reply) => this.#answered(request, reply));
+        this.#inFlight++;
       } catch (cause) {
         this.#settle(request)?.reject(cause);
       }
@@ -104,6 +110,7 @@ export class Outbox {
 
   /** The link is gone. Repeatable requests wait for the next one; of the others the outcome is unknown. */
   linkLost(): void {
+    this.#inFlight = 0;
     for (const request of this.#requests) {
       if (request.sentAs === undefined) continue;
       request.sentAs = undefined;
@@ -127,18 +134,28 @@ export class Outbox {
   #answered(request: Request, { error, ...reply }: Reply<unknown>): void {
     const settled = this.#settle(request);
     if (error === undefined) settled?.resolve(reply);
-    else settled?.reject(new TuttiError(error.code, error.message, { temporary: error.temporary ?? false, ...keyOf(request) }));
+    else
+      settled?.reject(
+        new TuttiError(error.code, error.message, { temporary: error.temporary ?? false, ...keyOf(request) }),
+      );
   }
 
   #timedOut(request: Request): void {
     if (request.sentAs !== undefined) this.#outlet.forget(request.sentAs);
     const message = `no answer within ${request.timeoutMs} ms; whether it took effect is unknown`;
-    this.#settle(request)?.reject(new TuttiError(clientErrors.timeout, message, { temporary: true, ...keyOf(request) }));
+    this.#settle(request)?.reject(
+      new TuttiError(clientErrors.timeout, message, { temporary: true, ...keyOf(request) }),
+    );
   }
 
   #settle(request: Request): Request | undefined {
     request.timer.cancel();
-    return this.#requests.delete(request) ? request : undefined;
+    if (!this.#requests.delete(request)) return undefined;
+    if (request.sentAs !== undefined) {
+      this.#inFlight--;
+      this.plan();
+    }
+    return request;
   }
 }
 

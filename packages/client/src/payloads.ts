@@ -1,4 +1,13 @@
-import type { ClientInfo, Command, ConnectRequest, ConnectResult, Publication, Push, Reply, SubscribeResult } from '@tutti/protocol';
+import type {
+  ClientInfo,
+  Command,
+  ConnectRequest,
+  ConnectResult,
+  Publication,
+  Push,
+  Reply,
+  SubscribeResult,
+} from '@tutti/protocol';
 
 /** Turns one payload into another form. */
 export type Convert<A, B> = (payload: A) => B;
@@ -49,7 +58,10 @@ function connectResult<A, B>({ subs, ...rest }: ConnectResult<A>, convert: Conve
   return { ...data(rest, convert), ...(subs && { subs: each(subs, (sub) => subscribeResult(sub, convert)) }) };
 }
 
-function subscribeResult<A, B>({ publications: list, ...rest }: SubscribeResult<A>, convert: Convert<A, B>): SubscribeResult<B> {
+function subscribeResult<A, B>(
+  { publications: list, ...rest }: SubscribeResult<A>,
+  convert: Convert<A, B>,
+): SubscribeResult<B> {
   return { ...data(rest, convert), ...(list && { publications: publications(list, convert) }) };
 }
 
@@ -70,7 +82,10 @@ function clientInfo<A, B>({ conn_info, chan_info, ...rest }: ClientInfo<A>, conv
 }
 
 /** The message with its member `data` converted, where it has one. */
-function data<A, B, M extends { data?: A }>({ data: payload, ...rest }: M, convert: Convert<A, B>): Omit<M, 'data'> & { data?: B } {
+function data<A, B, M extends { data?: A }>(
+  { data: payload, ...rest }: M,
+  convert: Convert<A, B>,
+): Omit<M, 'data'> & { data?: B } {
   return { ...rest, ...(payload !== undefined && { data: convert(payload) }) };
 }
 

@@ -69,19 +69,19 @@ export const systemClock: Clock = {
 export const systemRandom: Random = {
   next: () => Math.random(),
   // Not randomUUID: browsers have it on secure pages only.
-  id: () => Array.from(globals.crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join(''),
+  id: () =>
+    Array.from(globals.crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, '0')).join(''),
 };
 
 export const watchNetwork: WatchNetwork = (tell) => {
-  const { addEventListener, removeEventListener } = globals;
-  if (addEventListener === undefined || removeEventListener === undefined) return () => {};
+  if (globals.addEventListener === undefined) return () => {};
   const online = (): void => tell('online');
   const offline = (): void => tell('offline');
-  addEventListener.call(globals, 'online', online);
-  addEventListener.call(globals, 'offline', offline);
+  globals.addEventListener('online', online);
+  globals.addEventListener('offline', offline);
   return () => {
-    removeEventListener.call(globals, 'online', online);
-    removeEventListener.call(globals, 'offline', offline);
+    globals.removeEventListener?.('online', online);
+    globals.removeEventListener?.('offline', offline);
   };
 };
 

@@ -45,9 +45,9 @@ export type IsReady = (() => boolean) | undefined;
 
 /** What an application asks of a channel; the same for `Tutti` and `Subscription`. */
 export class Requests {
-  #outbox: Outbox;
-  #timeoutMs: number;
-  #keyHead: string;
+  readonly #outbox: Outbox;
+  readonly #timeoutMs: number;
+  readonly #keyHead: string;
   #keyCount = 0;
 
   constructor(outbox: Outbox, timeoutMs: number, keyHead: string) {

@@ -30,8 +30,8 @@ interface Entry {
  * Bound: what the server names; nothing a peer of this client can add to.
  */
 export class ServerSubscriptions {
-  #owner: ServerSubscriptionsOwner;
-  #entries = new Map<string, Entry>();
+  readonly #owner: ServerSubscriptionsOwner;
+  readonly #entries = new Map<string, Entry>();
   /** Grows with each connection, so that a listener that ends one makes the rest of its news void. */
   #turn = 0;
 
@@ -41,9 +41,13 @@ export class ServerSubscriptions {
 
   /** For the connect command: undefined where there is nothing to recover. */
   requests(): Record<string, SubscribeRequest<unknown>> | undefined {
-    const recoverable = [...this.#entries].filter(([, { isRecoverable, progress }]) => isRecoverable && progress.position);
+    const recoverable = [...this.#entries].filter(
+      ([, { isRecoverable, progress }]) => isRecoverable && progress.position,
+    );
     if (recoverable.length === 0) return undefined;
-    return Object.fromEntries(recoverable.map(([channel, { progress }]) => [channel, { recover: true, ...progress.position }]));
+    return Object.fromEntries(
+      recoverable.map(([channel, { progress }]) => [channel, { recover: true, ...progress.position }]),
+    );
   }
 
   connected(subs: Record<string, SubscribeResult<unknown>>): void {
@@ -68,7 +72,10 @@ export class ServerSubscriptions {
   }
 
   pushed(channel: string, push: Push<unknown>): void {
-    if (push.subscribe !== undefined) return this.#subscribed(channel, push.subscribe);
+    if (push.subscribe !== undefined) {
+      this.#subscribed(channel, push.subscribe);
+      return;
+    }
     const entry = this.#entries.get(channel);
     if (entry === undefined) return;
     if (push.pub !== undefined) this.#deliver(channel, entry, push.pub, false);
@@ -83,7 +90,11 @@ export class ServerSubscriptions {
     const to = topOf(result);
     const recovered = result.recovered === true && from !== undefined;
     const gap = before !== undefined && !recovered ? gapBetween(channel, from, to) : undefined;
-    const entry = this.#enter(channel, recovered ? { offset: from.offset, epoch: result.epoch ?? from.epoch } : to, result.recoverable);
+    const entry = this.#enter(
+      channel,
+      recovered ? { offset: from.offset, epoch: result.epoch ?? from.epoch } : to,
+      result.recoverable,
+    );
     this.#owner.tell('subscribed', { channel, recovered, position: entry.progress.position, data: result.data });
     if (turn === this.#turn && gap !== undefined) this.#owner.tell('gap', gap);
     for (const publication of result.publications ?? []) {
@@ -106,7 +117,8 @@ export class ServerSubscriptions {
   #deliver(channel: string, entry: Entry, publication: Publication<unknown>, vouched: boolean): void {
     const verdict = entry.progress.judge(publication, vouched);
     if (verdict === 'deliver') this.#owner.tell('publication', received(channel, publication));
-    else if (verdict === 'gap') this.#owner.lost(`a publication before offset ${publication.offset} of ${channel} is missing`);
+    else if (verdict === 'gap')
+      this.#owner.lost(`a publication before offset ${publication.offset} of ${channel} is missing`);
   }
 
   #end(channel: string, code: number, reason: string): void {

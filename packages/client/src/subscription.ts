@@ -1,10 +1,19 @@
-import type { ClientInfo, ErrorReply, Position, Publication, PublishResult, Push, SubscribeRequest, SubscribeResult } from '@tutti/protocol';
+import type {
+  ClientInfo,
+  ErrorReply,
+  Position,
+  Publication,
+  PublishResult,
+  Push,
+  SubscribeRequest,
+  SubscribeResult,
+} from '@tutti/protocol';
 import { unsubscribes } from '@tutti/protocol';
 import { Backoff } from './backoff.ts';
 import type { CommandBody, OnReply } from './calls.ts';
 import { Emitter } from './emitter.ts';
 import type { Settings } from './options.ts';
-import type { Timer } from './platform.ts';
+import { soon, type Timer } from './platform.ts';
 import { gapBetween, Progress, type Gap } from './progress.ts';
 import { iteratePublications } from './publication-iterator.ts';
 import {
@@ -16,7 +25,12 @@ import {
   type ReceivedPublication,
   type Requests,
 } from './requests.ts';
-import { subscriptionTable, type SubscriptionAct, type SubscriptionEvent, type SubscriptionState } from './subscription-state.ts';
+import {
+  subscriptionTable,
+  type SubscriptionAct,
+  type SubscriptionEvent,
+  type SubscriptionState,
+} from './subscription-state.ts';
 import { TokenRefresh } from './token-refresh.ts';
 import { TokenSource } from './token-source.ts';
 import { clientErrors, isWorthRetrying, TuttiError } from './tutti-error.ts';
@@ -70,7 +84,7 @@ export type SubscriptionEvents<T> = {
 
 /** What the client tells a wanted subscription. */
 export interface SubscriptionInlet {
-  readonly owner: Subscription<unknown>;
+  readonly owner: Subscription;
   linkUp(): void;
   linkDown(): void;
   pushed(push: Push<unknown>): void;
@@ -104,14 +118,14 @@ interface Why {
 /** One channel, as this client follows it. Made by `tutti.subscribe()`. `T` is the type of its payloads. */
 export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   readonly channel: string;
-  #options: SubscriptionOptions;
-  #host: SubscriptionHost;
-  #inlet: SubscriptionInlet;
+  readonly #options: SubscriptionOptions;
+  readonly #host: SubscriptionHost;
+  readonly #inlet: SubscriptionInlet;
   #state: SubscriptionState = 'unsubscribed';
-  #progress = new Progress();
-  #backoff: Backoff;
-  #tokens: TokenSource;
-  #refresh: TokenRefresh;
+  readonly #progress = new Progress();
+  readonly #backoff: Backoff;
+  readonly #tokens: TokenSource;
+  readonly #refresh: TokenRefresh;
   /** The deadline of the subscribe command, or the end of a back-off: never both. */
   #timer: Timer | undefined;
   /** Grows when what is under way becomes void, so that late results are known as such. */
@@ -136,12 +150,14 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     this.#tokens = new TokenSource(clock, timeoutMs, options.token, getToken && (() => getToken(channel)));
     this.#refresh = new TokenRefresh(clock, random, this.#tokens, timeoutMs, {
       sendToken: (token, answered) =>
-        void host.call({ sub_refresh: { channel, token } }, ({ error, sub_refresh }) => answered(error, sub_refresh ?? {})),
+        void host.call({ sub_refresh: { channel, token } }, ({ error, sub_refresh }) =>
+          answered(error, sub_refresh ?? {}),
+        ),
       refreshRefused: (error) => this.#refused(error),
       report: (error) => this.emitError(error),
     });
     this.#inlet = {
-      owner: this as Subscription<unknown>,
+      owner: this,
       linkUp: () => this.#handle('linkUp', { code: 0, reason: 'connected' }),
       linkDown: () => this.#handle('linkDown', { code: unsubscribes.disconnect.code, reason: 'connection lost' }),
       pushed: (push) => this.#pushed(push),
@@ -178,7 +194,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     if (this.#state === 'subscribed') return Promise.resolve();
     return new Promise((resolve, reject) => {
       const ended = ({ code, reason }: Why): void => reject(new TuttiError(code || clientErrors.unsubscribed, reason));
-      if (this.#state === 'unsubscribed') return ended({ code: 0, reason: 'not subscribed' });
+      if (this.#state === 'unsubscribed') {
+        ended({ code: 0, reason: 'not subscribed' });
+        return;
+      }
       const off = this.on('state', (change) => {
         if (change.to === 'subscribing') return;
         off();
@@ -211,7 +230,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   }
 
   /** Servers may ask who is subscribed before they allow a request, so it waits for the answer to subscribe. */
-  #isSettled = (): boolean => this.#state !== 'subscribing';
+  readonly #isSettled = (): boolean => this.#state !== 'subscribing';
 
   #handle(event: SubscriptionEvent, why: Why): void {
     const from = this.#state;
@@ -228,24 +247,37 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   #perform(act: SubscriptionAct): void {
     switch (act) {
-      case 'request':
-        return this.#request();
+      case 'request': {
+        this.#request();
+        return;
+      }
       case 'start':
         this.#subscribedAt = this.#host.settings.clock.monotonic();
         return;
       case 'hold':
         this.#isOnServer = false;
-        return this.#void();
-      case 'later':
-        return this.#retryLater();
+        {
+          this.#void();
+          return;
+        }
+      case 'later': {
+        this.#retryLater();
+        return;
+      }
       case 'leave':
         this.#void();
         this.#tellUnsubscribe();
-        return this.#host.release(this.channel, this.#inlet);
+        {
+          this.#host.release(this.channel, this.#inlet);
+          return;
+        }
       case 'stop':
         this.#void();
         this.#isOnServer = false;
-        return this.#host.release(this.channel, this.#inlet);
+        {
+          this.#host.release(this.channel, this.#inlet);
+          return;
+        }
       case 'none':
         return;
     }
@@ -283,7 +315,14 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
         else this.#rejected(error);
       });
     } catch (cause) {
-      return this.#refused(new TuttiError(clientErrors.unsubscribed, `cannot encode the subscribe data: ${String(cause)}`, { cause }));
+      const error = new TuttiError(clientErrors.unsubscribed, `cannot encode the subscribe data: ${String(cause)}`, {
+        cause,
+      });
+      // Later, so that whoever just called subscribe() can listen first.
+      soon(() => {
+        if (turn === this.#turn) this.#refused(error);
+      });
+      return;
     }
     this.#isBusy = true;
     this.#isOnServer = true;
@@ -319,7 +358,8 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     const turn = this.#turn;
     const { channel } = this;
     this.#handle('accepted', { code: 0, reason: 'subscribed' });
-    if (turn === this.#turn) this.emit('subscribed', { channel, recovered, position: this.position, data: result.data });
+    if (turn === this.#turn)
+      this.emit('subscribed', { channel, recovered, position: this.position, data: result.data });
     if (turn === this.#turn && gap !== undefined) this.emit('gap', gap);
     for (const publication of result.publications ?? []) {
       if (turn !== this.#turn) return;
@@ -335,7 +375,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   }
 
   #failed(error: TuttiError): void {
-    if (!error.temporary) return this.#refused(error);
+    if (!error.temporary) {
+      this.#refused(error);
+      return;
+    }
     this.#handle('failed', { code: error.code, reason: error.message });
     this.emitError(error);
   }
@@ -347,7 +390,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   #pushed(push: Push<unknown>): void {
     const { channel } = this;
-    if (push.unsubscribe !== undefined) return this.#unsubscribed(push.unsubscribe);
+    if (push.unsubscribe !== undefined) {
+      this.#unsubscribed(push.unsubscribe);
+      return;
+    }
     // Before the reply nothing counts: it could be the tail of an earlier subscription (DEL-8).
     if (this.#state !== 'subscribed') return;
     if (push.pub !== undefined) this.#deliver(push.pub, false);
@@ -356,7 +402,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   }
 
   #unsubscribed({ code, reason }: Why): void {
-    if (code < unsubscribes.insufficientState.code) return this.#handle('ended', { code, reason });
+    if (code < unsubscribes.insufficientState.code) {
+      this.#handle('ended', { code, reason });
+      return;
+    }
     if (this.#state !== 'subscribed') return;
     if (code === unsubscribes.expired.code) this.#tokens.expire();
     this.#isOnServer = false;

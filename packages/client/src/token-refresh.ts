@@ -19,11 +19,11 @@ export interface TokenRefreshOwner {
 
 /** Renews one credential before it runs out (CON-5, the client's half). */
 export class TokenRefresh {
-  #clock: Clock;
-  #random: Random;
-  #tokens: TokenSource;
-  #timeoutMs: number;
-  #owner: TokenRefreshOwner;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #tokens: TokenSource;
+  readonly #timeoutMs: number;
+  readonly #owner: TokenRefreshOwner;
   #timer: Timer | undefined;
   /** Grows with each arm and stop, so that answers to an earlier try are known as such. */
   #turn = 0;
@@ -64,8 +64,8 @@ export class TokenRefresh {
           else this.#failed(new TuttiError(error.code, error.message, { temporary: isWorthRetrying(error) }));
         });
       },
-      (error: TuttiError) => {
-        if (turn === this.#turn) this.#failed(error);
+      (error: unknown) => {
+        if (turn === this.#turn) this.#failed(error as TuttiError);
       },
     );
   }

@@ -6,10 +6,10 @@ export type TokenGetter = () => Promise<string> | string;
 
 /** A token, and where the next one comes from. */
 export class TokenSource {
-  #clock: Clock;
-  #timeoutMs: number;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
   #current: string | undefined;
-  #getter: TokenGetter | undefined;
+  readonly #getter: TokenGetter | undefined;
   #timer: Timer | undefined;
 
   constructor(clock: Clock, timeoutMs: number, token: string | undefined, getter: TokenGetter | undefined) {
@@ -58,7 +58,9 @@ export class TokenSource {
         (token) => {
           timer.cancel();
           if (typeof token !== 'string' || token === '') {
-            reject(new TuttiError(clientErrors.token, 'the token getter gave no token: no access', { temporary: false }));
+            reject(
+              new TuttiError(clientErrors.token, 'the token getter gave no token: no access', { temporary: false }),
+            );
             return;
           }
           this.#current = token;

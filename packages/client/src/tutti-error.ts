@@ -33,9 +33,13 @@ export class TuttiError extends Error {
   /** True: the same request may succeed later. */
   readonly temporary: boolean;
   /** Of a publish whose outcome is unknown: repeat with this key, and it takes effect at most once. */
-  readonly idempotencyKey?: string;
+  declare readonly idempotencyKey?: string;
 
-  constructor(code: number, message: string, options: { temporary?: boolean; idempotencyKey?: string; cause?: unknown } = {}) {
+  constructor(
+    code: number,
+    message: string,
+    options: { temporary?: boolean; idempotencyKey?: string; cause?: unknown } = {},
+  ) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.name = 'TuttiError';
     this.code = code;

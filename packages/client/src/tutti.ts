@@ -7,7 +7,12 @@ import { settingsFrom, type Settings, type TuttiOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { Requests, type History, type HistoryOptions, type Members, type PublishOptions } from './requests.ts';
 import { ServerSubscriptions, type ServerSubscriptionEvents } from './server-subscriptions.ts';
-import { Subscription, type SubscriptionHost, type SubscriptionInlet, type SubscriptionOptions } from './subscription.ts';
+import {
+  Subscription,
+  type SubscriptionHost,
+  type SubscriptionInlet,
+  type SubscriptionOptions,
+} from './subscription.ts';
 import { clientErrors, TuttiError } from './tutti-error.ts';
 
 export interface Connected {
@@ -31,13 +36,13 @@ export type TuttiEvents = ServerSubscriptionEvents & {
  * subscriptions where they were, until `close()`.
  */
 export class Tutti extends Emitter<TuttiEvents> {
-  #settings: Settings;
-  #connection: Connection;
-  #outbox: Outbox;
-  #requests: Requests;
-  #host: SubscriptionHost;
-  #inlets = new Map<string, SubscriptionInlet>();
-  #serverSubscriptions: ServerSubscriptions;
+  readonly #settings: Settings;
+  readonly #connection: Connection;
+  readonly #outbox: Outbox;
+  readonly #requests: Requests;
+  readonly #host: SubscriptionHost;
+  readonly #inlets = new Map<string, SubscriptionInlet>();
+  readonly #serverSubscriptions: ServerSubscriptions;
   #client: string | undefined;
 
   /** `url`: `ws:`, `wss:`, `http:` or `https:`. Throws where an option makes no sense, or there is no WebSocket. */
@@ -57,7 +62,7 @@ export class Tutti extends Emitter<TuttiEvents> {
       rejectTooBig: (error) => this.#outbox.reject(error, 'sent') > 0,
       report: (error) => this.emitError(error),
     });
-    this.#outbox = new Outbox(settings.clock, this.#connection, settings.pendingMax);
+    this.#outbox = new Outbox(settings.clock, this.#connection, settings.pendingMax, settings.inFlightMax);
     this.#requests = new Requests(this.#outbox, settings.timeoutMs, settings.random.id());
     this.#serverSubscriptions = new ServerSubscriptions({
       tell: (name, event) => this.emit(name, event as TuttiEvents[typeof name]),
@@ -104,7 +109,10 @@ export class Tutti extends Emitter<TuttiEvents> {
     if (this.state === 'connected') return Promise.resolve();
     return new Promise((resolve, reject) => {
       const stopped = (): void => reject(new TuttiError(clientErrors.disconnected, `the client is ${this.state}`));
-      if (this.state === 'disconnected' || this.state === 'closed') return stopped();
+      if (this.state === 'disconnected' || this.state === 'closed') {
+        stopped();
+        return;
+      }
       const off = this.on('state', ({ to }) => {
         if (to === 'connecting' || to === 'waiting') return;
         off();
@@ -149,7 +157,9 @@ export class Tutti extends Emitter<TuttiEvents> {
       throw new TuttiError(clientErrors.disconnected, 'not connected; send() does not wait', { temporary: true });
     }
     if (this.#connection.bufferedBytes > bufferedBytesMax || this.#connection.gathered >= pendingMax) {
-      throw new TuttiError(clientErrors.tooManyPending, 'the connection is slower than what is sent', { temporary: true });
+      throw new TuttiError(clientErrors.tooManyPending, 'the connection is slower than what is sent', {
+        temporary: true,
+      });
     }
     this.#connection.tell({ send: { data } });
   }
@@ -167,7 +177,8 @@ export class Tutti extends Emitter<TuttiEvents> {
       flush: () => this.#outbox.plan(),
       claim: (channel, inlet) => {
         this.#assertNotClosed();
-        if (this.#inlets.has(channel)) throw new Error(`another subscription follows ${channel}; use tutti.subscribe('${channel}')`);
+        if (this.#inlets.has(channel))
+          throw new Error(`another subscription follows ${channel}; use tutti.subscribe('${channel}')`);
         this.#inlets.set(channel, inlet);
       },
       release: (channel, inlet) => {

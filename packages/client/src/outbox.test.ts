@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { momentMs, setConnectedScene, setScene, type Scene } from './testing/scene.ts';
+import { TuttiError } from './tutti-error.ts';
+
+function publishes({ server }: Scene): { data: unknown; key: string | undefined }[] {
+  return server.sockets.flatMap(({ commands }) =>
+    commands.flatMap(({ publish }) => (publish ? [{ data: publish.data, key: publish.idempotency_key }] : [])),
+  );
+}
+
+test('DEL-6: cut between send and reply: the publish goes out again with the same key, once the connection is back', async () => {
+  const scene = await setConnectedScene();
+  scene.server.answers.publish = () => undefined;
+  const published = scene.tutti.publish('room', 'hi');
+  await scene.pass(momentMs);
+  scene.server.answers.publish = () => ({ publish: { offset: 8, epoch: 'e', duplicate: true } });
+  scene.server.socket.end(1006);
+  await scene.pass(600);
+  assert.deepEqual(await published, { offset: 8, epoch: 'e', duplicate: true });
+  const [first, second, ...more] = publishes(scene);
+  assert.deepEqual([first, more], [second, []]);
+  assert.ok((first?.key?.length ?? 0) > 20);
+  scene.tutti.close();
+});
+
+test('DEL-4: publishes keep their order across a cut, and each has a key of its own', async () => {
+  const scene = await setConnectedScene();
+  scene.server.answers.publish = () => undefined;
+  const all = [1, 2, 3].map((data) => scene.tutti.publish('room', data));
+  await scene.pass(momentMs);
+  scene.server.socket.end(1006);
+  all.push(scene.tutti.publish('room', 4));
+  scene.server.answers.publish = () => ({ publish: {} });
+  await scene.pass(600);
+  await Promise.all(all);
+  assert.deepEqual(
+    publishes(scene).map(({ data }) => data),
+    [1, 2, 3, 1, 2, 3, 4],
+  );
+  assert.equal(new Set(publishes(scene).map(({ key }) => key)).size, 4);
+  scene.tutti.close();
+});
+
+test('an unknown outcome is told as such, with the key to repeat it by', async () => {
+  const scene = await setConnectedScene({ timeoutMs: 3_000 });
+  scene.server.answers.publish = () => undefined;
+  const published = scene.tutti.publish('room', 'hi', { idempotencyKey: 'mine' });
+  const failed = assert.rejects(published, { code: 1, temporary: true, idempotencyKey: 'mine', message: /unknown/ });
+  await scene.pass(3_001);
+  await failed;
+  assert.equal(scene.tutti.pending, 0);
+  // The late answer is nobody's.
+  scene.server.socket.reply({ id: 2, publish: {} });
+  assert.equal(scene.tutti.state, 'connected');
+  scene.tutti.close();
+});
+
+test('BP-1: requests that wait are bounded, and the one too many is rejected clearly', async () => {
+  const scene = setScene({ pendingMax: 10 }, (script) => (script.mode = 'silent'));
+  const waiting = Promise.allSettled(Array.from({ length: 10 }, (_, i) => scene.tutti.publish('room', i)));
+  await assert.rejects(scene.tutti.publish('room', 'one too many'), {
+    code: 5,
+    temporary: true,
+    message: /pendingMax/,
+  });
+  assert.equal(scene.tutti.pending, 10);
+  await scene.pass(10_001);
+  assert.equal((await waiting).filter(({ status }) => status === 'rejected').length, 10);
+  assert.equal(scene.tutti.pending, 0);
+  scene.tutti.close();
+});
+
+test('BP-1: no more than inFlightMax requests are unanswered at a time; the others follow, in order, also after a cut', async () => {
+  const scene = await setConnectedScene({ inFlightMax: 3 });
+  scene.server.answers.publish = () => undefined;
+  const all = Promise.all(Array.from({ length: 10 }, (_, i) => scene.tutti.publish('room', i)));
+  await scene.pass(momentMs);
+  assert.deepEqual(
+    publishes(scene).map(({ data }) => data),
+    [0, 1, 2],
+  );
+  scene.server.socket.end(1006);
+  scene.server.answers.publish = () => ({ publish: {} });
+  await scene.pass(600);
+  await all;
+  const again = publishes(scene).slice(3);
+  assert.deepEqual(
+    again.map(({ data }) => data),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+  );
+  assert.ok(scene.server.socket.frames.slice(1).every(({ length }) => length <= 3));
+  scene.tutti.close();
+});
+
+test('rpc is not repeated by itself: its outcome is unknown', async () => {
+  const scene = await setConnectedScene();
+  assert.deepEqual(
+    await Promise.all([scene.tutti.rpc('echo', { a: 1 }), scene.pass(momentMs)]).then(([data]) => data),
+    { a: 1 },
+  );
+  scene.server.answers.rpc = () => undefined;
+  const failed = assert.rejects(scene.tutti.rpc('pay'), { code: 2, message: /unknown/ });
+  await scene.pass(momentMs);
+  scene.server.socket.end(1006);
+  await scene.pass(600);
+  await failed;
+  assert.equal(scene.server.socket.commands.filter(({ rpc }) => rpc).length, 0);
+  scene.tutti.close();
+});
+
+test('reads are repeated after a cut; one made while connecting waits', async () => {
+  const scene = setScene();
+  scene.server.answers.history = () => undefined;
+  const history = scene.tutti.history<string>('room', { limit: 5, since: { offset: 2, epoch: 'e' }, reverse: true });
+  await scene.pass(momentMs);
+  scene.server.answers.history = () => ({
+    history: { publications: [{ data: 'a', offset: 1 }], epoch: 'e', offset: 9 },
+  });
+  scene.server.socket.end(1006);
+  await scene.pass(600);
+  assert.deepEqual(await history, { publications: [{ data: 'a', offset: 1, channel: 'room' }], epoch: 'e', offset: 9 });
+  const expected = { channel: 'room', limit: 5, since: { offset: 2, epoch: 'e' }, reverse: true };
+  assert.deepEqual(scene.server.socket.commands.find((command) => command.history)?.history, expected);
+  const [members, stats] = await Promise.all([
+    scene.tutti.presence('room'),
+    scene.tutti.presenceStats('room'),
+    scene.pass(momentMs),
+  ]);
+  assert.deepEqual([members, stats], [{}, { clients: 2, users: 1 }]);
+  scene.tutti.close();
+});
+
+test('a request of a subscription waits for its answer, and then goes, whichever it is', async () => {
+  const scene = setScene();
+  let give: (token: string) => void = () => {};
+  const room = scene.tutti.subscribe('room', { getToken: () => new Promise((resolve) => (give = resolve)) });
+  room.on('error', () => {});
+  const published = room.publish('hi');
+  await scene.pass(momentMs);
+  assert.deepEqual(publishes(scene), []);
+  scene.server.answers.subscribe = () => ({ error: { code: 103, message: 'permission denied' } });
+  scene.server.answers.publish = () => ({ error: { code: 103, message: 'permission denied' } });
+  const refused = assert.rejects(published, { code: 103, temporary: false });
+  give('token');
+  await scene.pass(momentMs);
+  await refused;
+  scene.tutti.close();
+});
+
+test('what is asked in one turn leaves in one frame', async () => {
+  const scene = await setConnectedScene();
+  const all = Promise.all(Array.from({ length: 100 }, (_, i) => scene.tutti.publish('room', i)));
+  await scene.pass(momentMs);
+  await all;
+  assert.deepEqual(
+    scene.server.socket.frames.map(({ length }) => length),
+    [1, 100],
+  );
+  scene.tutti.close();
+});
+
+test('data that cannot be encoded rejects its own request only', async () => {
+  const scene = await setConnectedScene();
+  const results = Promise.allSettled([scene.tutti.publish('room', 1n), scene.tutti.publish('room', 2)]);
+  await scene.pass(momentMs);
+  assert.deepEqual(
+    (await results).map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  );
+  scene.tutti.close();
+});
+
+test('1009: the requests under way are blamed and rejected, and the connection comes back without them', async () => {
+  const scene = await setConnectedScene();
+  scene.server.answers.publish = () => undefined;
+  const failed = assert.rejects(scene.tutti.publish('room', 'huge'), { code: 11, temporary: false });
+  await scene.pass(momentMs);
+  scene.server.socket.end(1009);
+  await failed;
+  await scene.pass(600);
+  assert.equal(scene.tutti.state, 'connected');
+  assert.equal(publishes(scene).length, 1);
+  // Nobody to blame: the same frame would be refused again.
+  scene.server.socket.end(1009);
+  assert.equal(scene.tutti.state, 'disconnected');
+  scene.tutti.close();
+});
+
+test('publish options reach the wire', async () => {
+  const scene = await setConnectedScene();
+  const done = scene.tutti.publish('room', 1, {
+    key: 'k',
+    final: true,
+    idempotencyKey: 'i',
+    expected: { offset: 0, epoch: 'e' },
+  });
+  await scene.pass(momentMs);
+  await done;
+  assert.deepEqual(scene.server.socket.commands[1]?.publish, {
+    channel: 'room',
+    data: 1,
+    idempotency_key: 'i',
+    key: 'k',
+    final: true,
+    expected_offset: 0,
+    expected_epoch: 'e',
+  });
+  scene.tutti.close();
+});
+
+test('send: at once or not at all, and never beyond what the socket takes', async () => {
+  const scene = setScene({ autoConnect: false, pendingMax: 3 });
+  await assert.rejects(scene.tutti.send(1), { code: 4 });
+  await assert.rejects(scene.tutti.publish('room', 1), { code: 4, message: /call connect/ });
+  scene.tutti.connect();
+  await scene.pass(momentMs);
+  await scene.tutti.send({ typing: true });
+  await scene.pass(0);
+  assert.deepEqual(scene.server.socket.frames[1], [{ send: { data: { typing: true } } }]);
+  const burst = await Promise.allSettled(Array.from({ length: 5 }, () => scene.tutti.send(1)));
+  assert.equal(burst.filter(({ status }) => status === 'rejected').length, 2);
+  await scene.pass(0);
+  scene.server.socket.bufferedAmount = 2 * 1024 * 1024;
+  await assert.rejects(scene.tutti.send(1), (error) => error instanceof TuttiError && error.temporary);
+  scene.tutti.close();
+});
