@@ -45,7 +45,9 @@ function pause(tries: number): Promise<void> {
 }
 
 function failure(what: string | undefined, withinMs: number, tries: number, last: unknown, threw: boolean): Error {
-  const seen = threw ? `it threw: ${last instanceof Error ? last.message : inspect(last)}` : `it returned ${inspect(last)}`;
+  const seen = threw
+    ? `it threw: ${last instanceof Error ? last.message : inspect(last)}`
+    : `it returned ${inspect(last)}`;
   const message = `${what ?? 'the condition'} did not hold within ${withinMs} ms (${tries} tries); last, ${seen}`;
   return new Error(message, threw ? { cause: last } : undefined);
 }

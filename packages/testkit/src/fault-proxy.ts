@@ -82,6 +82,13 @@ export class FaultProxy {
     return sum;
   }
 
+  /** Bytes that black holes took from the living connections. */
+  swallowed(direction: Direction): number {
+    let sum = 0;
+    for (const link of this.#links) sum += link[direction].swallowed;
+    return sum;
+  }
+
   /** Both sides of every connection see a reset. */
   resetAll(): void {
     for (const link of this.#links) link.reset();
@@ -160,6 +167,7 @@ class Link {
 /** One way of a link: a queue of pieces, each with the time it may leave. */
 class Way {
   passed = 0;
+  swallowed = 0;
   readonly #proxy: FaultProxy;
   readonly #direction: Direction;
   readonly #from: Socket;
@@ -251,7 +259,11 @@ class Way {
 
   /** False where the link was cut. */
   #pass(piece: Buffer): boolean {
-    if (this.isSwallowed || this.#to.destroyed || this.#to.writableEnded) return true;
+    if (this.isSwallowed) {
+      this.swallowed += piece.length;
+      return true;
+    }
+    if (this.#to.destroyed || this.#to.writableEnded) return true;
     const cut = this.#proxy.faults.cutAfter;
     const left = cut?.direction === this.#direction ? Math.max(0, cut.bytes - this.passed) : Number.POSITIVE_INFINITY;
     const bytes = piece.subarray(0, Math.min(piece.length, left));
@@ -273,7 +285,10 @@ class Way {
       const nowMs = performance.now();
       const earned = ((nowMs - this.#allowanceAtMs) / 1_000) * bytesPerSecond;
       // At most a tick's worth is saved up, or one byte: a pause does not buy a burst.
-      this.#allowanceBytes = Math.min(this.#allowanceBytes + earned, Math.max(1, (bytesPerSecond * rateTickMs * 2) / 1_000));
+      this.#allowanceBytes = Math.min(
+        this.#allowanceBytes + earned,
+        Math.max(1, (bytesPerSecond * rateTickMs * 2) / 1_000),
+      );
       this.#allowanceAtMs = nowMs;
       size = Math.min(size, Math.floor(this.#allowanceBytes));
       this.#allowanceBytes -= size;

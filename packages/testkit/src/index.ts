@@ -13,7 +13,13 @@ export {
   type ServerFrame,
   type UpgradeRequestOptions,
 } from './hostile-websocket.ts';
-export { startFaultProxy, type Direction, type FaultProxy, type FaultProxyOptions, type Faults } from './fault-proxy.ts';
+export {
+  startFaultProxy,
+  type Direction,
+  type FaultProxy,
+  type FaultProxyOptions,
+  type Faults,
+} from './fault-proxy.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
 export { LossyBroker, type DecideFate, type Fate } from './lossy-broker.ts';

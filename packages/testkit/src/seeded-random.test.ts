@@ -19,10 +19,13 @@ test('next is spread evenly over [0, 1)', () => {
     const bucket = Math.floor(random.next() * 16);
     buckets[bucket] = (buckets[bucket] ?? 0) + 1;
   }
-  assert.ok(buckets.every((count) => count > 850 && count < 1_150), buckets.join(' '));
+  assert.ok(
+    buckets.every((count) => count > 850 && count < 1_150),
+    buckets.join(' '),
+  );
 });
 
-test('ids look like a node\'s and do not repeat', () => {
+test("ids look like a node's and do not repeat", () => {
   const random = new SeededRandom(3);
   const ids = new Set(Array.from({ length: 10_000 }, () => random.id()));
   assert.equal(ids.size, 10_000);

@@ -48,6 +48,11 @@ export class VirtualClock implements Clock {
     this.#wallMs += byMs;
   }
 
+  /** Work takes this long: called inside a callback, nothing else runs meanwhile. */
+  pass(ms: number): void {
+    this.#elapsedMs += ms;
+  }
+
   /** Timers set and neither fired nor cancelled: a test may ask that nothing leaks. */
   get timers(): number {
     return this.#timers.reduce((sum, timer) => sum + (timer.isDone ? 0 : 1), 0);
@@ -135,7 +140,8 @@ export class VirtualClock implements Clock {
   }
 
   #boundSteps(steps: number): void {
-    if (steps > this.#stepsMax) throw new Error(`still not idle after ${this.#stepsMax} callbacks: is one setting itself again?`);
+    if (steps > this.#stepsMax)
+      throw new Error(`still not idle after ${this.#stepsMax} callbacks: is one setting itself again?`);
   }
 }
 

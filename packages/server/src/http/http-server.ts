@@ -52,6 +52,7 @@ export class HttpServer {
   readonly #files: StaticFiles | undefined;
   readonly #routes: ReadonlyMap<string, HttpRoute>;
   readonly #upgrades: ReadonlyMap<string, UpgradeRoute>;
+  #isClosing = false;
 
   constructor(options: HttpOptions, seams: { clock: Clock; log: Log }) {
     this.#options = options;
@@ -93,6 +94,7 @@ export class HttpServer {
    */
   async close(): Promise<void> {
     if (!this.#server.listening) return;
+    this.#isClosing = true;
     const closed = new Promise<void>((resolve) => {
       this.#server.close(() => {
         resolve();
@@ -143,7 +145,11 @@ export class HttpServer {
       if (response.headersSent) response.destroy();
       else respond(request, response, 500, errorBody('internal server error', 'Retry; the node log has the cause.'));
     };
-    response.on('error', () => {});
+    response.on('error', ignore);
+    response.on('close', () => {
+      // Its connection would be kept for another request, which will not be answered any more.
+      if (this.#isClosing) this.#clock.soon(() => this.#server.closeIdleConnections());
+    });
     try {
       // A body nobody reads would be parsed as the next request otherwise.
       if (hasBody(request)) response.setHeader('Connection', 'close');
@@ -227,8 +233,7 @@ export class HttpServer {
   }
 
   #clientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const status =
-      error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
+    const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
     this.#log.debug({ code: error.code }, 'bad request');
     // Once an answer has begun on this socket, another would be read as part of it.
     if (error.code === 'ECONNRESET' || (socket as Socket).bytesWritten > 0) socket.destroy();

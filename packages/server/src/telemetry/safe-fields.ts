@@ -21,7 +21,8 @@ function safeObject(entries: [string, unknown][], depth: number): Record<string,
   const safe: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const [name, value] of entries.slice(0, entriesMax)) {
     // A count or a span about secrets is none: tokens_verified, tokenGraceMs.
-    const isSecret = secretName.test(name) && typeof value !== 'number' && typeof value !== 'boolean' && value !== undefined;
+    const isSecret =
+      secretName.test(name) && typeof value !== 'number' && typeof value !== 'boolean' && value !== undefined;
     safe[name] = isSecret ? hidden : safeValue(value, depth);
   }
   return safe;

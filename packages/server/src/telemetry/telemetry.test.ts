@@ -44,11 +44,15 @@ for (const pretty of [false, true]) {
   test(`S29: ${kind} show no secret, however it comes`, () => {
     const { lines, log } = capture({ pretty });
     const cause = new Error(`bad ${token}`);
-    log.warn({ token, nested: { authorization: 'Bearer planted-1', list: [{ api_key: 'planted-2' }] } }, `got ${token}`);
+    log.warn(
+      { token, nested: { authorization: 'Bearer planted-1', list: [{ api_key: 'planted-2' }] } },
+      `got ${token}`,
+    );
     log.error({ error: new Error(`refused ${token}`, { cause }), Cookie: 'planted-3', url: `/x?t=${token}` }, 'failed');
     const text = lines.join('');
     assert.equal(lines.length, 2);
-    for (const secret of ['eyJ', 'planted-1', 'planted-2', 'planted-3']) assert.equal(text.includes(secret), false, secret);
+    for (const secret of ['eyJ', 'planted-1', 'planted-2', 'planted-3'])
+      assert.equal(text.includes(secret), false, secret);
     assert.ok(text.includes('refused'), 'the rest of the error stays');
   });
 
@@ -70,7 +74,17 @@ for (const pretty of [false, true]) {
         throw new Error('getter');
       },
     };
-    log.info({ loop, big: 'x'.repeat(1_000_000), n: 10n, fn: () => 1, bytes: new Uint8Array(9), list: new Array(9_999).fill(1) }, 'odd');
+    log.info(
+      {
+        loop,
+        big: 'x'.repeat(1_000_000),
+        n: 10n,
+        fn: () => 1,
+        bytes: new Uint8Array(9),
+        list: new Array(9_999).fill(1),
+      },
+      'odd',
+    );
     log.info({ throwing }, 'thrown');
     assert.equal(lines.length, 1);
     assert.ok((lines[0] ?? '').length < 10_000);

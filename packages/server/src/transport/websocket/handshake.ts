@@ -42,7 +42,8 @@ export function checkHandshake(request: HandshakeRequest, rules: OriginRules): H
   if (request.httpVersion !== '1.1') return refuse(400, 'a WebSocket is opened over HTTP/1.1');
   const headers = collectHeaders(request.rawHeaders);
   if (typeof headers === 'string') return refuse(400, `the header ${headers} came more than once`);
-  if (headers.get('upgrade')?.toLowerCase() !== 'websocket') return refuse(400, 'the Upgrade header is not "websocket"');
+  if (headers.get('upgrade')?.toLowerCase() !== 'websocket')
+    return refuse(400, 'the Upgrade header is not "websocket"');
   if (!listOf(headers.get('connection')).some((token) => token.toLowerCase() === 'upgrade')) {
     return refuse(400, 'the Connection header does not say "Upgrade"');
   }
@@ -52,14 +53,16 @@ export function checkHandshake(request: HandshakeRequest, rules: OriginRules): H
   if (headers.get('sec-websocket-version') !== '13') {
     return refuse(426, 'WebSocket version 13 is spoken here', { 'Sec-WebSocket-Version': '13', Upgrade: 'websocket' });
   }
-  if (!keyPattern.test(headers.get('sec-websocket-key') ?? '')) return refuse(400, 'the Sec-WebSocket-Key is not 16 bytes');
+  if (!keyPattern.test(headers.get('sec-websocket-key') ?? ''))
+    return refuse(400, 'the Sec-WebSocket-Key is not 16 bytes');
   const host = parseAuthority(headers.get('host') ?? '');
   if (host === undefined) return refuse(400, 'the Host header is missing or malformed');
   if (!isOriginAllowed(headers.get('origin'), host, rules)) {
     return refuse(403, 'this page may not connect; the operator can add its origin to allowedOrigins');
   }
   const subprotocols = listOf(headers.get('sec-websocket-protocol'));
-  if (!subprotocols.every((name) => tokenPattern.test(name))) return refuse(400, 'the Sec-WebSocket-Protocol is malformed');
+  if (!subprotocols.every((name) => tokenPattern.test(name)))
+    return refuse(400, 'the Sec-WebSocket-Protocol is malformed');
   if (new Set(subprotocols).size !== subprotocols.length) return refuse(400, 'a subprotocol is offered twice');
   const isProtobuf = subprotocols.includes(protobufSubprotocol) || asksForProtobuf(request.url ?? '');
   return { accepted: true, format: isProtobuf ? 'protobuf' : 'json' };

@@ -16,7 +16,10 @@ import { protobufSubprotocol } from './handshake.ts';
 import { WebSocketTransport } from './websocket-transport.ts';
 
 async function create(): Promise<TransportUnderTest> {
-  const transport = new WebSocketTransport({ closeTimeoutMs: 500 }, { clock: new SystemClock(), telemetry: nullTelemetry });
+  const transport = new WebSocketTransport(
+    { closeTimeoutMs: 500 },
+    { clock: new SystemClock(), telemetry: nullTelemetry },
+  );
   const server = createServer();
   const sockets: HostileWebSocket[] = [];
   server.on('upgrade', (request, socket, head) => {

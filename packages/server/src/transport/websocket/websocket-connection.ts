@@ -16,8 +16,11 @@ export interface ConnectionOwner {
 }
 
 const open = 1; // WebSocket.OPEN
-/** Pings a peer may send at once, and how long one is counted (S15: 2 a second in the long run). */
-const pingsMax = 16;
+/**
+ * Pings a peer may send at once, and how long one is counted (S15: 2 a second in the long run). Below
+ * the pongs that ws lets wait, so that the peer is told before ws cuts it off.
+ */
+const pingsMax = 10;
 const pingSpanMs = 500;
 const nothing = Buffer.alloc(0);
 
@@ -118,7 +121,9 @@ export class WebSocketConnection implements Connection {
    * without using it (S14). Looks into ws's receiver, which has no public word for this.
    */
   sweepUnfinished(): boolean {
-    const { _receiver: receiver } = this.#ws as unknown as { _receiver: { _bufferedBytes: number; _fragmented: number } };
+    const { _receiver: receiver } = this.#ws as unknown as {
+      _receiver: { _bufferedBytes: number; _fragmented: number };
+    };
     const isUnfinished = receiver._bufferedBytes > 0 || receiver._fragmented !== 0;
     const isStuck = isUnfinished && this.#framesAtSweep === this.#framesReceived;
     this.#framesAtSweep = isUnfinished ? this.#framesReceived : -1;
