@@ -1,7 +1,7 @@
 // Lint rules that a machine can hold us to; each of our own carries its reason in the message.
 import tseslint from 'typescript-eslint';
 
-const tests = ['**/*.test.ts', '**/*.test.tsx', '**/*.bench.ts', 'tests/**', 'packages/testkit/**'];
+const tests = ['**/*.test.ts', '**/*.test.tsx', '**/*.bench.ts', 'tests/**', 'packages/testkit/**', '**/testing/**'];
 
 /** Where the environment may be read. Everything else is given its settings, so that it can be tested and shown. */
 const environmentReaders = [
