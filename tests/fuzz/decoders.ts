@@ -102,6 +102,8 @@ function validateLikeParse(input: Uint8Array): boolean {
     return false;
   }
   if (theirs === undefined) throw new Error('validateJson accepts what JSON.parse refuses');
+  if (!withinBounds(theirs.text)) throw new Error('validateJson accepts what is beyond its bounds');
+  if (!stringsAreWellFormed(theirs.text)) throw new Error('validateJson accepts a lone surrogate');
   // Carried in a reply, the payload must stay on one line and mean the same.
   const line = strictUtf8.decode(jsonCodec.encodeReply({ id: 1, rpc: { data: input } }));
   if (/[\n\r]/.test(line)) throw new Error('a payload broke the line');

@@ -65,6 +65,11 @@ test('line breaks between the tokens of a payload become spaces', () => {
   assert.equal(text(command?.send?.data), '{  "a": [1, 2]}');
   const reply = jsonCodec.encodeReply({ push: { channel: 'c', pub: { data: encoder.encode('{\r\n"a":"\\n"\n}') } } });
   assert.equal(text(reply), '{"push":{"channel":"c","pub":{"data":{  "a":"\\n" }}}}');
+  for (const lineBreak of ['\n', '\r']) {
+    const data = encoder.encode(`[1,${lineBreak}2]`);
+    assert.equal(text(jsonCodec.encodeReply({ id: 1, rpc: { data } })), '{"id":1,"rpc":{"data":[1, 2]}}');
+    assert.equal(text(data), `[1,${lineBreak}2]`);
+  }
 });
 
 test('an absent payload that must be there is written as null, one that may be absent is left out', () => {
@@ -160,6 +165,14 @@ test('S13: nesting is bounded, counted from the root of the payload, and costs n
   );
   refuses(`{"send":{"data":${nested(34)}}}`, /nested too deeply/);
   refuses(`{"send":{"data":[${nested(32)}]}}`, /nested too deeply/);
+  for (const [open, close] of [
+    ['[', ']'],
+    ['{"a":', '}'],
+  ] as const) {
+    const alone = (depth: number) => encoder.encode(`${open.repeat(depth)}0${close.repeat(depth)}`);
+    assert.doesNotThrow(() => validateJson(alone(frameBounds.depthMax)));
+    assert.throws(() => validateJson(alone(frameBounds.depthMax + 1)), /nested too deeply/);
+  }
   refuses(`{"x":${'['.repeat(1_000_000)}`, /nested too deeply/);
 });
 
@@ -214,7 +227,7 @@ test('S18: text must be well-formed, in UTF-8 and in escapes', () => {
 
 test('strings of every length around the limits of the fast paths survive', () => {
   for (let length = 0; length < 100; length++) {
-    for (const unit of ['a', 'é', '"', '\n', '🎺']) {
+    for (const unit of ['a', 'é', '"', '\\', '\u001f', '\n', '🎺']) {
       const channel = 'x'.repeat(length) + unit + 'y'.repeat(length % 3);
       const frame = jsonCodec.encodeCommands([{ id: 1, presence: { channel } }]);
       assert.deepEqual(JSON.parse(text(frame)), { id: 1, presence: { channel } });

@@ -17,6 +17,7 @@ test('S13: malformed Protobuf is refused', () => {
     'value cut off': '02 08 80',
     'varint of eleven bytes': '0c 08 80 80 80 80 80 80 80 80 80 80 01',
     'varint beyond 64 bits': '0b 08 ff ff ff ff ff ff ff ff ff 02',
+    'signed varint beyond 64 bits': '0d 52 0b 38 81 80 80 80 80 80 80 80 80 02',
     'field number 0': '02 00 01',
     'wrong wire type for an integer': '03 0a 01 31',
     'wrong wire type for a message': '02 20 01',
