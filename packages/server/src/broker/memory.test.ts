@@ -110,3 +110,20 @@ test('history keeps the payload, not the large buffer it was read from', async (
   const [kept] = (await broker.history('a', { limit: 1 })).publications;
   assert.equal(kept?.data.buffer.byteLength, 10);
 });
+
+test('the sweep comes round to idle channels while busy ones keep moving to the end', async () => {
+  const { broker, clock, publish } = await started({ historyMetaTtlMs: 10_000 });
+  const short = { history: { size: 1, ttlMs: 1_000 } };
+  const publishAll = async (prefix: string): Promise<void> => {
+    for (let i = 0; i < 5_000; i++) await broker.publish(`${prefix}${i}`, { data: new Uint8Array(1) }, short);
+  };
+  await publishAll('busy');
+  clock.advance(1_500); // the cursor stands among the busy ones
+  const { position } = await publish('idle');
+  for (let second = 0; second < 80; second++) {
+    await publishAll('busy');
+    clock.advance(1_000);
+  }
+  // Forgotten by the sweep alone: its life is over, so a new one has begun for who comes next.
+  assert.notEqual((await broker.history('nobody', { limit: 0 })).top.epoch, position?.epoch);
+});

@@ -59,6 +59,7 @@ export class MemoryBroker implements Broker {
   #events: BrokerEvents | undefined;
   #sweepTimer: Timer | undefined;
   #sweepCursor: Iterator<[string, ChannelLog]> | undefined;
+  #sweepLeft = 0;
   #isClosed = false;
 
   constructor(options: MemoryBrokerOptions) {
@@ -197,16 +198,24 @@ export class MemoryBroker implements Broker {
   #sweep(atMs: number): void {
     this.#idempotency.expire(atMs, sweepStepsMax);
     for (let i = Math.min(sweepStepsMax, this.#logs.size); i > 0; i--) {
-      this.#sweepCursor ??= this.#logs.entries();
-      const next = this.#sweepCursor.next();
-      if (next.done === true) {
-        this.#sweepCursor = undefined;
-        continue;
-      }
-      const [channel, log] = next.value;
+      const next = this.#nextToSweep();
+      if (next === undefined) continue;
+      const [channel, log] = next;
       log.expire(atMs);
       if (log.kept === 0 && atMs - log.lastAtMs >= this.#historyMetaTtlMs) this.#forget(channel, log);
     }
+  }
+
+  /** A round ends after as many as there were: each publish puts its channel last, and a cursor would chase them for ever. */
+  #nextToSweep(): [string, ChannelLog] | undefined {
+    if (this.#sweepCursor === undefined || this.#sweepLeft-- <= 0) {
+      this.#sweepCursor = this.#logs.entries();
+      this.#sweepLeft = this.#logs.size;
+    }
+    const next = this.#sweepCursor.next();
+    if (next.done !== true) return next.value;
+    this.#sweepCursor = undefined;
+    return undefined;
   }
 }
 

@@ -57,6 +57,9 @@ function configure(db: DatabaseSync, path: string): void {
   db.exec('PRAGMA journal_mode = WAL');
   // Commit means synced (DEL-5).
   db.exec('PRAGMA synchronous = FULL');
+  // On macOS fsync stops at the disk's own cache; elsewhere these change nothing.
+  db.exec('PRAGMA fullfsync = ON');
+  db.exec('PRAGMA checkpoint_fullfsync = ON');
   db.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
   db.exec(`PRAGMA journal_size_limit = ${checkpointPages * 4096}`);
   db.exec('PRAGMA cache_size = -32768');

@@ -78,6 +78,7 @@ export class SqliteLogBroker implements Broker {
   #isSweepDue = false;
   #isPumpSet = false;
   #hasOpened = false;
+  #isRefusing = false;
   #opening: PromiseWithResolvers<void> | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
 
@@ -119,8 +120,11 @@ export class SqliteLogBroker implements Broker {
           reject(new PositionConflict(position));
           return;
         }
-        this.#deliver(code, write, draft, position);
-        resolve(toOutcome(code, position));
+        try {
+          this.#deliver(code, write, draft, position);
+        } finally {
+          resolve(toOutcome(code, position));
+        }
       },
       fail: (data) => reject(toFault(data)),
     });
@@ -288,16 +292,39 @@ export class SqliteLogBroker implements Broker {
     const sent = this.#inFlight.shift();
     if (sent === undefined) return;
     this.#inFlightBytes -= bytesOf(sent);
-    const { outcomes } = done;
-    if (isFaultData(outcomes)) {
-      this.#options.log?.error({ dataDir: this.#options.dataDir, lost: sent.writes.length }, outcomes.message);
-      for (const write of sent.writes) write.fail(outcomes);
-    } else {
-      sent.writes.forEach((write, i) => write.settle(outcomes[i * 3]!, outcomes[i * 3 + 1]!, outcomes[i * 3 + 2]!));
-    }
-    done.pages.forEach((page, i) => (isFaultData(page) ? sent.reads[i]!.fail(page) : sent.reads[i]!.settle(page)));
+    const { outcomes, pages } = done;
+    this.#noteRefusal(isFaultData(outcomes) ? outcomes : undefined, sent);
+    sent.writes.forEach((write, i) => {
+      if (isFaultData(outcomes)) write.fail(outcomes);
+      else this.#settle(write, () => write.settle(outcomes[i * 3]!, outcomes[i * 3 + 1]!, outcomes[i * 3 + 2]!));
+    });
+    sent.reads.forEach((read, i) => {
+      const page = pages[i]!;
+      if (isFaultData(page)) read.fail(page);
+      else this.#settle(read, () => read.settle(page));
+    });
     if (done.sweepAgain) this.#isSweepDue = true;
     this.#pump();
+  }
+
+  /** What throws here is a bug of whom it was given to, and must not leave the others of its turn waiting. */
+  #settle(pending: { fail(fault: FaultData): void }, settle: () => void): void {
+    try {
+      settle();
+    } catch (error) {
+      const message = `what the log answered could not be used: ${error instanceof Error ? error.message : String(error)}`;
+      this.#options.log?.error({ dataDir: this.#options.dataDir, error }, message);
+      pending.fail({ message, retryable: false });
+    }
+  }
+
+  /** Said once when the log begins to refuse writes, and once when it takes them again. */
+  #noteRefusal(refusal: FaultData | undefined, { writes }: SentTurn): void {
+    if (writes.length === 0 || this.#isRefusing === (refusal !== undefined)) return;
+    this.#isRefusing = refusal !== undefined;
+    const fields = { dataDir: this.#options.dataDir };
+    if (refusal === undefined) this.#options.log?.info(fields, 'the log accepts writes again');
+    else this.#options.log?.error(fields, refusal.message);
   }
 
   #ended(failure: Fault | undefined): void {
