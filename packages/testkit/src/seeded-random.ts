@@ -42,7 +42,7 @@ export class SeededRandom implements Random {
     let id = '';
     while (id.length < idLength) {
       let bits = this.uint32();
-      for (let i = 0; i < 5 && id.length < idLength; i++, bits >>>= 6) id += alphabet[bits & 63];
+      for (let i = 0; i < 5 && id.length < idLength; i++, bits >>>= 6) id += alphabet.charAt(bits & 63);
     }
     return id;
   }

@@ -16,7 +16,7 @@ export class VirtualClock implements Clock {
   #sequence = 0;
   readonly #ready: Entry[] = [];
   readonly #timers: TimerEntry[] = [];
-  #stepsMax: number;
+  readonly #stepsMax: number;
 
   /** `nowMs`: wall time at the start. `stepsMax`: callbacks one call may run before it is called an endless loop. */
   constructor(options: { nowMs?: number; stepsMax?: number } = {}) {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { eventually, rawExchange, upgradeRequest, VirtualClock } from '@tutti/testkit';
+import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
 import { SystemClock } from '../runtime/system-clock.ts';
 import { nullLog } from '../telemetry/null-telemetry.ts';
@@ -15,7 +16,7 @@ const timeout = 30_000;
 async function start(
   context: TestContext,
   options: Partial<HttpOptions> = {},
-  clock = new SystemClock(),
+  clock: Clock = new SystemClock(),
 ): Promise<HttpServer> {
   const server = new HttpServer({ host: '127.0.0.1', port: 0, ...options }, { clock, log: nullLog });
   await server.listen();

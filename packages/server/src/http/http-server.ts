@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
@@ -236,7 +236,8 @@ export class HttpServer {
     const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400;
     this.#log.debug({ code: error.code }, 'bad request');
     // Once an answer has begun on this socket, another would be read as part of it.
-    if (error.code === 'ECONNRESET' || (socket as Socket).bytesWritten > 0) socket.destroy();
+    const { bytesWritten = 0 } = socket as Duplex & { bytesWritten?: number };
+    if (error.code === 'ECONNRESET' || bytesWritten > 0) socket.destroy();
     else respondAndEnd(socket, status, errorBody(statusMessages[status] ?? 'bad request'));
   }
 }
@@ -263,7 +264,6 @@ function pathOf(request: IncomingMessage): string | undefined {
   const end = url.search(/[?#]/);
   try {
     const path = decodeURIComponent(end < 0 ? url : url.slice(0, end));
-    // eslint-disable-next-line no-control-regex -- control characters are what is refused
     return /[\u0000-\u001f\u007f\\]/.test(path) ? undefined : path;
   } catch {
     return undefined;

@@ -23,7 +23,6 @@ function shownValue(value: unknown): string {
 
 /** Control characters would let a hostile name forge a line or steer the terminal. */
 function plain(text: string): string {
-  // eslint-disable-next-line no-control-regex -- control characters are what is replaced
   return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
   });

@@ -90,16 +90,12 @@ export class WebSocketConnection implements Connection {
   send(frames: readonly OutboundFrame[]): void {
     const socket = this.#socket;
     if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
-    let bytes = 0;
     // Corked, the frames leave in one vectored write; a single one needs no cork.
     if (frames.length > 1) socket.cork();
     for (const frame of frames) {
-      const wire = (frame.wire ??= webSocketFrame(frame));
-      bytes += wire.length;
-      socket.write(wire);
+      socket.write((frame.wire ??= webSocketFrame(frame)));
     }
     if (frames.length > 1) socket.uncork();
-    this.#owner.telemetry.count('bytes_sent', bytes);
     if (!this.#isWatchingDrain && socket.writableLength > 0) this.#watchDrain();
   }
 
@@ -133,7 +129,6 @@ export class WebSocketConnection implements Connection {
   receive(data: Buffer, isBinary: boolean): void {
     if (this.#reason !== undefined) return;
     this.#framesReceived = (this.#framesReceived + 1) | 0;
-    this.#owner.telemetry.count('bytes_received', data.length);
     if (isBinary !== this.codec.binary) {
       this.#debug(`a ${isBinary ? 'binary' : 'text'} frame on a ${this.codec.name} connection`);
       this.close(disconnects.badRequest);

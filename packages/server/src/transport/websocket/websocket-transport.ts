@@ -142,7 +142,6 @@ export class WebSocketTransport implements Transport {
     const connection = new WebSocketConnection(ws, socket, codec, address, this.#owner);
     this.#connections.add(connection);
     this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
-    this.#owner.telemetry.count('connections_opened');
     this.#sweepLater();
     try {
       connection.begin(accept(connection));
@@ -159,7 +158,6 @@ export class WebSocketTransport implements Transport {
     const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(connection.remoteAddress);
     else this.#perAddress.set(connection.remoteAddress, left);
-    this.#owner.telemetry.count('connections_closed');
   }
 
   #terminateLater(connection: WebSocketConnection): void {
@@ -177,7 +175,10 @@ export class WebSocketTransport implements Transport {
       const nowMs = this.#owner.clock.monotonic();
       for (const [connection, dueMs] of this.#ending) {
         // Timers may come a fraction of a millisecond early; the next one then finds this connection.
-        if (dueMs > nowMs) return this.#setEndingTimer(Math.max(1, dueMs - nowMs));
+        if (dueMs > nowMs) {
+          this.#setEndingTimer(Math.max(1, dueMs - nowMs));
+          return;
+        }
         this.#ending.delete(connection);
         connection.terminate();
       }
