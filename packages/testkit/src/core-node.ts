@@ -5,6 +5,7 @@ import {
   MemoryBroker,
   MemoryPresence,
   NamespaceAuthorizer,
+  nullLog,
   Namespaces,
   Node,
   RpcMethods,
@@ -78,7 +79,7 @@ export class CoreNode {
   readonly clock: Clock;
   readonly broker: Broker;
   readonly node: Node;
-  readonly counters = new Counters();
+  readonly counters = new Counters(nullLog);
 
   private constructor(options: CoreNodeOptions) {
     this.clock = options.clock ?? new VirtualClock();

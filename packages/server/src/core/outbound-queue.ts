@@ -41,21 +41,30 @@ export class OutboundQueue {
     return true;
   }
 
-  /** Hands over as much as the window allows, in one write. Returns the bytes handed over. */
+  /**
+   * Hands over as much as the window allows, in as few writes. Goes on while the transport takes
+   * everything at once: it says `drained` only where it had to keep something. Returns the bytes.
+   */
   flush(): number {
-    const room = this.#windowBytes - this.#connection.inFlight;
-    if (room <= 0 || this.#frames.length === 0) return 0;
-    const taken = this.#take(room);
-    let bytes = 0;
-    for (const frame of taken) bytes += frame.bytes.length;
-    this.#bytes -= bytes;
-    this.#connection.send(taken);
-    return bytes;
+    let total = 0;
+    for (let room = this.#room(); room > 0 && this.#frames.length > 0; room = this.#room()) {
+      const taken = this.#take(room);
+      let bytes = 0;
+      for (const frame of taken) bytes += frame.bytes.length;
+      this.#bytes -= bytes;
+      total += bytes;
+      this.#connection.send(taken);
+    }
+    return total;
   }
 
   clear(): void {
     this.#frames = nothing;
     this.#bytes = 0;
+  }
+
+  #room(): number {
+    return this.#windowBytes - this.#connection.inFlight;
   }
 
   /** Frames up to `room` bytes and the one that crosses it, so that a frame larger than the window still leaves. */

@@ -85,7 +85,7 @@ export class Recovery {
     if (subscription.reading) return;
     subscription.reading = true;
     try {
-      while (this.#mayRead(subscription)) await this.#step(subscription);
+      while (subscription.state === 'behind' && subscription.session.hasRoom) await this.#step(subscription);
     } catch (error) {
       this.#telemetry.log.error(
         { seam: 'broker', channel: subscription.channelName, error },
@@ -95,11 +95,7 @@ export class Recovery {
     } finally {
       subscription.reading = false;
     }
-  }
-
-  /** A full queue stops the reading; `Session.drained` starts it again. */
-  #mayRead(subscription: Subscription): boolean {
-    return subscription.state === 'behind' && subscription.session.queuedBytes < fixedLimits.catchUpQueueBytesMax;
+    if (subscription.state === 'behind') subscription.session.catchUpWhenRoom(subscription);
   }
 
   async #step(subscription: Subscription): Promise<void> {

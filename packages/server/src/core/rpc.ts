@@ -1,6 +1,9 @@
 import { Rejection, rejections } from '@tutti/protocol';
 import type { RpcContext, RpcHandler } from '../config/rpc-handler.ts';
 
+const utf8 = new TextEncoder();
+const text = new TextDecoder();
+
 /** The application's methods that clients may call. Payloads are JSON here, because handlers take values. */
 export class RpcMethods {
   readonly #handlers: ReadonlyMap<string, RpcHandler>;
@@ -14,14 +17,14 @@ export class RpcMethods {
     const handler = this.#handlers.get(method);
     if (handler === undefined) throw new Rejection(rejections.methodNotFound);
     const answer = await handler(parse(data), context);
-    return Buffer.from(JSON.stringify(answer) ?? '');
+    return utf8.encode(JSON.stringify(answer) ?? '');
   }
 }
 
 function parse(data: Uint8Array): unknown {
   if (data.length === 0) return undefined;
   try {
-    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.length).toString()) as unknown;
+    return JSON.parse(text.decode(data)) as unknown;
   } catch {
     throw new Rejection(rejections.badRequest, 'the data of this method must be JSON');
   }

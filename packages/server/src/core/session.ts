@@ -14,6 +14,7 @@ import type { Identity } from '../auth/authenticator.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Lanes } from './lanes.ts';
+import { fixedLimits } from './limits.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import { rejectionOf } from './rejection-of.ts';
 import type { Services } from './services.ts';
@@ -81,6 +82,8 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
   readonly #heartbeat: Heartbeat;
   #lanes: Lanes | undefined;
   #waiting: Command[] | undefined;
+  /** Subscriptions that go on reading the log when the queue has room again. */
+  #catchingUp: Set<Subscription> | undefined;
   #pending = 0;
 
   constructor(connection: Connection, services: Services, commands: CommandTable) {
@@ -108,8 +111,8 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     return this.#identity;
   }
 
-  get queuedBytes(): number {
-    return this.#queue.bytes;
+  get hasRoom(): boolean {
+    return this.#queue.bytes < fixedLimits.catchUpQueueBytesMax;
   }
 
   /** How others see this session in a channel. */
@@ -140,11 +143,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
   }
 
   drained(): void {
-    if (this.#state === 'closed') return;
     this.flush();
-    for (const subscription of this.subscriptions.values()) {
-      if (subscription.state === 'behind') void this.#services.recovery.catchUp(subscription);
-    }
   }
 
   closed(reason: ClosedReason): void {
@@ -210,11 +209,21 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     for (const frame of encodeFrames(this.connection.codec, replies)) this.#enqueue(frame);
   }
 
-  /** Hands waiting frames to the transport. */
+  /** Hands waiting frames to the transport; then there may be room for who waits for it. */
   flush(): void {
     if (this.#state === 'closed') return;
     const bytes = this.#queue.flush();
     if (bytes > 0) this.#services.telemetry.count('bytes_sent', bytes);
+    if (this.#catchingUp === undefined || !this.hasRoom) return;
+    const waiting = this.#catchingUp;
+    this.#catchingUp = undefined;
+    for (const subscription of waiting) void this.#services.recovery.catchUp(subscription);
+  }
+
+  catchUpWhenRoom(subscription: Subscription): void {
+    this.#catchingUp ??= new Set();
+    this.#catchingUp.add(subscription);
+    this.#services.flushes.connection(this);
   }
 
   endSubscription(subscription: Subscription, kind: DisconnectKind): void {
@@ -265,6 +274,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     for (const subscription of [...this.subscriptions.values()]) this.dropSubscription(subscription);
     this.#queue.clear();
     this.#waiting = undefined;
+    this.#catchingUp = undefined;
     this.#services.sessionEnded(this);
   }
 

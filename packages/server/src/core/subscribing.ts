@@ -27,6 +27,8 @@ export async function prepareSubscription(
   session.subscriptions.set(target.channel, subscription);
   try {
     if (!serverSide) await permit(session, services, target, request, subscription);
+    // The session ended while others were asked: joining now would leave a subscription that nobody ends.
+    if (hasEnded(subscription)) throw new Rejection(rejections.notAvailable, 'the connection ended');
     const channel = await services.hub.join(subscription, target.namespace);
     const page = await services.recovery.firstPage(channel, request);
     return { subscription, request, page };
@@ -63,6 +65,11 @@ export function activateSubscription(
 export function expiry(services: Services, expiresAtMs: number | undefined): { expires?: true; ttl?: number } {
   if (expiresAtMs === undefined || expiresAtMs === 0) return {};
   return { expires: true, ttl: Math.max(1, Math.ceil((expiresAtMs - services.clock.now()) / 1_000)) };
+}
+
+/** A function, because the state changes under an `await`, which the compiler does not see. */
+function hasEnded(subscription: Subscription): boolean {
+  return subscription.state === 'ended';
 }
 
 async function permit(

@@ -14,8 +14,10 @@ export type SubscriptionState = 'joining' | 'behind' | 'live' | 'ended';
 /** A session, as its subscriptions see it. */
 export interface Subscriber {
   readonly id: string;
-  /** Bytes that wait for the connection. */
-  readonly queuedBytes: number;
+  /** Little enough waits for the connection that a page of the log may be read for it. */
+  readonly hasRoom: boolean;
+  /** Goes on catching up as soon as there is room. */
+  catchUpWhenRoom(subscription: Subscription): void;
   /** Shared with other connections. */
   deliver: Recipient['session']['deliver'];
   /** For this session alone. */

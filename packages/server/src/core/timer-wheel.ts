@@ -21,28 +21,30 @@ const tickMs = 250;
 export class TimerWheel {
   readonly #clock: Clock;
   readonly #wheel: Set<Wakeable>[] = Array.from({ length: slots }, () => new Set());
-  #position: number;
+  #position = 0;
+  #size = 0;
   #timer: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#position = Math.floor(clock.monotonic() / tickMs);
   }
 
   /** Wakes `item` once, `ms` from now; replaces what was set before. */
   set(item: Wakeable, ms: number): void {
     this.remove(item);
+    if (this.#timer === undefined) this.#start();
     const due = Math.ceil((this.#clock.monotonic() + ms) / tickMs);
     const turn = Math.min(Math.max(due, this.#position + 1), this.#position + slots - 1);
     item.wheelSlot = turn % slots;
     this.#wheel[item.wheelSlot]?.add(item);
-    this.#timer ??= this.#clock.after(tickMs, () => this.#tick());
+    this.#size += 1;
   }
 
   remove(item: Wakeable): void {
     if (item.wheelSlot === -1) return;
     this.#wheel[item.wheelSlot]?.delete(item);
     item.wheelSlot = -1;
+    this.#size -= 1;
   }
 
   stop(): void {
@@ -50,8 +52,20 @@ export class TimerWheel {
     this.#timer = undefined;
   }
 
+  #start(): void {
+    this.#position = Math.floor(this.#clock.monotonic() / tickMs);
+    this.#timer = this.#clock.after(tickMs, () => {
+      this.#tick();
+    });
+  }
+
   #tick(): void {
-    this.#timer = this.#clock.after(tickMs, () => this.#tick());
+    // With nobody to wake, the wheel stands still until somebody comes.
+    this.#timer = undefined;
+    if (this.#size === 0) return;
+    this.#timer = this.#clock.after(tickMs, () => {
+      this.#tick();
+    });
     const now = this.#clock.monotonic();
     const target = Math.floor(now / tickMs);
     // After a long pause (SIGSTOP, a suspended laptop) one turn visits every slot; more would only repeat.
@@ -68,6 +82,7 @@ export class TimerWheel {
     this.#wheel[slot] = new Set();
     for (const item of due) {
       item.wheelSlot = -1;
+      this.#size -= 1;
       item.wake(now);
     }
   }

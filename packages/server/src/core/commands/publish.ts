@@ -5,6 +5,8 @@ import { publishTo, type PublishExtras } from '../publishing.ts';
 import type { Call, Session } from '../session.ts';
 import { isSubscribed } from './is-subscribed.ts';
 
+const utf8 = new TextEncoder();
+
 /**
  * Holds back later commands of the channel only until the log has been called: the order is then
  * fixed, and a connection can have many publishes waiting for one commit.
@@ -42,14 +44,14 @@ export function publish(call: Call): Promise<void> | void {
 }
 
 function checkKeys(request: PublishRequest): void {
-  const idempotencyKeyBytes = Buffer.byteLength(request.idempotency_key ?? '');
+  const idempotencyKeyBytes = utf8.encode(request.idempotency_key ?? '').length;
   if (idempotencyKeyBytes > fixedLimits.idempotencyKeyBytesMax) {
     throw new Rejection(
       rejections.badRequest,
       `an idempotency key may have ${fixedLimits.idempotencyKeyBytesMax} bytes`,
     );
   }
-  if (Buffer.byteLength(request.key ?? '') > fixedLimits.keyBytesMax) {
+  if (utf8.encode(request.key ?? '').length > fixedLimits.keyBytesMax) {
     throw new Rejection(rejections.badRequest, `a key may have ${fixedLimits.keyBytesMax} bytes`);
   }
 }

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { VirtualClock } from '@tutti/testkit';
+import { FlushScheduler, type Flushable } from './flush-scheduler.ts';
+
+/** A clock whose time passes while something is flushed. */
+function slow(clock: VirtualClock, log: string[], name: string, ms: number): Flushable {
+  return {
+    flushPending: false,
+    flush: () => {
+      log.push(`${name}@${clock.monotonic()}`);
+      clock.pass(ms);
+    },
+  };
+}
+
+test('idle: what waits leaves at the end of the turn, channels before connections', () => {
+  const clock = new VirtualClock();
+  const scheduler = new FlushScheduler(clock, 25);
+  const log: string[] = [];
+  scheduler.connection({ flushPending: false, flush: () => log.push('connection') });
+  scheduler.channel({ flushPending: false, flush: () => log.push('channel') });
+  assert.deepEqual(log, [], 'nothing leaves inside the turn that produced it');
+  clock.step();
+  assert.deepEqual(log, ['channel', 'connection']);
+  assert.equal(clock.ready, 0, 'one flush took both');
+});
+
+test('a connection that a channel reaches is flushed in the same turn, once', () => {
+  const clock = new VirtualClock();
+  const scheduler = new FlushScheduler(clock, 25);
+  let flushed = 0;
+  const connection: Flushable = { flushPending: false, flush: () => (flushed += 1) };
+  const reach = (): void => {
+    scheduler.connection(connection);
+  };
+  scheduler.channel({ flushPending: false, flush: reach });
+  scheduler.channel({ flushPending: false, flush: reach });
+  clock.step();
+  assert.equal(flushed, 1);
+  assert.equal(clock.ready, 0);
+});
+
+test('busy: the next flush waits for as long as the last one took, within the bound', () => {
+  const clock = new VirtualClock();
+  const scheduler = new FlushScheduler(clock, 25);
+  const log: string[] = [];
+  const short = slow(clock, log, 'short', 10);
+  const long = slow(clock, log, 'long', 400);
+  scheduler.channel(short);
+  clock.advance(0);
+  scheduler.channel(long);
+  clock.advance(0);
+  assert.deepEqual(log, ['short@0'], 'not yet');
+  clock.advance(10);
+  assert.deepEqual(log, ['short@0', 'long@20']);
+  scheduler.channel(short);
+  clock.advance(24);
+  assert.equal(log.length, 2);
+  clock.advance(1);
+  assert.equal(log.at(-1), 'short@445', '420 when the long one ended, and the bound of 25');
+});
+
+test('a delay of 0 never holds anything back', () => {
+  const clock = new VirtualClock();
+  const scheduler = new FlushScheduler(clock, 0);
+  const log: string[] = [];
+  const long = slow(clock, log, 'long', 400);
+  scheduler.channel(long);
+  clock.advance(0);
+  scheduler.channel(long);
+  clock.advance(0);
+  assert.deepEqual(log, ['long@0', 'long@400']);
+});
+
+test('what comes in while connections are flushed goes with the next flush', () => {
+  const clock = new VirtualClock();
+  const scheduler = new FlushScheduler(clock, 25);
+  const log: string[] = [];
+  const later: Flushable = { flushPending: false, flush: () => log.push('later') };
+  scheduler.connection({
+    flushPending: false,
+    flush: () => {
+      log.push('first');
+      scheduler.channel(later);
+    },
+  });
+  clock.step();
+  assert.deepEqual(log, ['first']);
+  clock.advance(1);
+  assert.deepEqual(log, ['first', 'later']);
+});

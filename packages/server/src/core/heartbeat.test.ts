@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testLimits } from '@tutti/testkit/core-node';
+import { Heartbeat } from './heartbeat.ts';
+
+test('CON-1: the first ping comes within the second half of the interval, as chance has it', () => {
+  for (const chance of [0, 0.25, 0.999]) {
+    const heartbeat = new Heartbeat(testLimits);
+    heartbeat.start(1_000, chance);
+    const wait = heartbeat.nextIn(1_000);
+    assert.ok(wait >= 12_500 && wait <= 25_000, `${wait} ms`);
+    assert.equal(heartbeat.due(1_000 + wait - 1), 'nothing');
+    assert.equal(heartbeat.due(1_000 + wait), 'ping');
+  }
+});
+
+test('CON-1: a peer that does not answer is dead when the pong time-out ends, not before', () => {
+  const heartbeat = new Heartbeat(testLimits);
+  heartbeat.start(0, 0);
+  assert.equal(heartbeat.due(12_500), 'ping');
+  assert.equal(heartbeat.due(20_499), 'nothing');
+  assert.equal(heartbeat.due(20_500), 'dead');
+});
+
+test('CON-1: a peer that answers lives on, and is pinged each interval', () => {
+  const heartbeat = new Heartbeat(testLimits);
+  heartbeat.start(0, 1);
+  for (let at = 25_000; at <= 250_000; at += 25_000) {
+    assert.equal(heartbeat.due(at), 'ping');
+    assert.ok(heartbeat.pong());
+    assert.equal(heartbeat.due(at + 24_999), 'nothing');
+  }
+});
+
+test('a pong that nobody asked for is told apart', () => {
+  const heartbeat = new Heartbeat(testLimits);
+  heartbeat.start(0, 1);
+  assert.equal(heartbeat.pong(), false);
+  heartbeat.due(25_000);
+  assert.equal(heartbeat.pong(), true);
+  assert.equal(heartbeat.pong(), false);
+});

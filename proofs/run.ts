@@ -1,0 +1,74 @@
+import { parseArgs } from 'node:util';
+import { conversation } from './conversation.ts';
+import type { Proof } from './proof.ts';
+import { subscribeRaceProof } from './subscribe-race.ts';
+
+/** In the order in which they are listed. */
+const proofs: readonly Proof[] = [conversation, subscribeRaceProof];
+
+const usage = `npm run proof                       lists the proofs
+npm run proof -- NAME [--OPTION N]  runs one; its figures are the last line, as JSON
+npm run proof -- all                runs all of them
+
+Exit code: 0 all promises kept, 1 one was broken, 2 wrong usage.
+`;
+
+function list(): void {
+  process.stdout.write(usage);
+  for (const proof of proofs) {
+    process.stdout.write(`\n${proof.name}\n  ${proof.shows}\n`);
+    for (const [name, option] of Object.entries(proof.options)) {
+      process.stdout.write(`  --${name} ${option.default}  ${option.description}\n`);
+    }
+  }
+}
+
+function optionsOf(proof: Proof, args: readonly string[]): Record<string, number> {
+  const config = Object.fromEntries(Object.keys(proof.options).map((name) => [name, { type: 'string' } as const]));
+  const { values } = parseArgs({ args: [...args], options: config, strict: true });
+  const entries = Object.entries(proof.options).map(([name, option]) => {
+    const given = values[name];
+    const value = typeof given === 'string' ? Number(given) : option.default;
+    if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} takes a number, not "${String(given)}"`);
+    return [name, value] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** True where every promise was kept. */
+async function runOne(proof: Proof, options: Readonly<Record<string, number>>): Promise<boolean> {
+  const started = performance.now();
+  process.stdout.write(`proof ${proof.name}: ${proof.shows}\n`);
+  const { broken, figures } = await proof.run(options, (line) => process.stdout.write(`  ${line}\n`));
+  for (const promise of broken) process.stdout.write(`  BROKEN: ${promise}\n`);
+  const seconds = Math.round((performance.now() - started) / 100) / 10;
+  const line = { proof: proof.name, kept: broken.length === 0, broken: broken.length, seconds, options, ...figures };
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+  return broken.length === 0;
+}
+
+async function main([name, ...rest]: readonly string[]): Promise<number> {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'list') {
+    list();
+    return 0;
+  }
+  const chosen = name === 'all' ? proofs : proofs.filter((proof) => proof.name === name);
+  if (chosen.length === 0) {
+    process.stderr.write(`there is no proof "${name}"; there are: ${proofs.map((proof) => proof.name).join(', ')}\n`);
+    return 2;
+  }
+  let kept = true;
+  for (const proof of chosen) {
+    let options: Record<string, number>;
+    try {
+      options = optionsOf(proof, rest);
+    } catch (error) {
+      process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+      return 2;
+    }
+    kept = (await runOne(proof, options)) && kept;
+  }
+  return kept ? 0 : 1;
+}
+
+process.exitCode = await main(process.argv.slice(2));
