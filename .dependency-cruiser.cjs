@@ -138,7 +138,7 @@ module.exports = {
       comment: 'A contract that imports an implementation is no contract: all others would depend on that one.',
       severity: 'error',
       from: { path: contracts },
-      to: { pathNot: [...contracts, coreWords, '^packages/protocol/'] },
+      to: { pathNot: [...contracts, coreWords, '^packages/protocol/', '^(node:)?crypto$'] },
     },
     {
       name: 'adapters-do-not-know-core',
