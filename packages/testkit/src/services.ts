@@ -46,7 +46,11 @@ export function findService(name: string): string | undefined {
 export function obtainService(name: string): string | undefined {
   const { apt } = sourceOf(name);
   if (process.getuid?.() !== 0) return undefined;
-  const options = { stdio: 'ignore', timeout: 300_000, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const;
+  const options = {
+    stdio: 'ignore',
+    timeout: 300_000,
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  } as const;
   const install = ['install', '-y', '--no-install-recommends', apt];
   if (spawnSync('apt-get', install, options).status !== 0) {
     // A fresh image has no package lists.
