@@ -26,7 +26,7 @@ export class Backoff {
   next(): number {
     const { minMs, maxMs } = this.#options;
     const ceiling = Math.min(maxMs, minMs * 2 ** Math.min(this.#attempt++, 30));
-    return Math.max(minMs / 10, this.#random.next() * ceiling);
+    return Math.round(Math.max(minMs / 10, this.#random.next() * ceiling));
   }
 
   reset(): void {

@@ -1,7 +1,8 @@
 import { complain } from './platform.ts';
 import { clientErrors, TuttiError } from './tutti-error.ts';
 
-type Listener<T> = (event: T) => void;
+/** May be async. What it returns does not matter. */
+type Listener<T> = (event: T) => unknown;
 
 /**
  * Typed events. A listener that throws disturbs neither the client nor the other listeners: what
@@ -35,7 +36,9 @@ export class Emitter<Events extends { error: TuttiError }> {
     // A copy, so that listeners may add and remove listeners.
     for (const listener of [...(this.#listeners.get(name) ?? [])] as Listener<Events[K]>[]) {
       try {
-        listener(event);
+        const returned = listener(event);
+        // An async listener that fails would otherwise end a Node process.
+        if (returned instanceof Promise) returned.catch((cause: unknown) => this.#threw(name, cause));
       } catch (cause) {
         this.#threw(name, cause);
       }

@@ -1,13 +1,7 @@
 export { Tutti, type Connected, type TuttiEvents } from './tutti.ts';
 export type { TuttiOptions } from './options.ts';
-export type {
-  MemberChange,
-  Subscribed,
-  Subscription,
-  SubscriptionChange,
-  SubscriptionEvents,
-  SubscriptionOptions,
-} from './subscription.ts';
+export type { Subscription, SubscriptionOptions } from './subscription.ts';
+export type { MemberChange, Subscribed, SubscriptionChange, SubscriptionEvents } from './subscription-events.ts';
 export type { ConnectionChange } from './connection.ts';
 export type { ConnectionState } from './connection-state.ts';
 export type { SubscriptionState } from './subscription-state.ts';

@@ -1,7 +1,7 @@
 import type { Position, Publication, Push, SubscribePush, SubscribeRequest, SubscribeResult } from '@tutti/protocol';
 import { gapBetween, Progress, type Gap } from './progress.ts';
 import { received, type ReceivedPublication } from './requests.ts';
-import type { MemberChange, Subscribed } from './subscription.ts';
+import type { MemberChange, Subscribed } from './subscription-events.ts';
 
 /** Events of the channels that the server subscribed this connection to. */
 export type ServerSubscriptionEvents = {

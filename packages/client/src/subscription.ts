@@ -1,5 +1,4 @@
 import type {
-  ClientInfo,
   ErrorReply,
   Position,
   Publication,
@@ -14,7 +13,7 @@ import type { CommandBody, OnReply } from './calls.ts';
 import { Emitter } from './emitter.ts';
 import type { Settings } from './options.ts';
 import { soon, type Timer } from './platform.ts';
-import { gapBetween, Progress, type Gap } from './progress.ts';
+import { gapBetween, Progress } from './progress.ts';
 import { iteratePublications } from './publication-iterator.ts';
 import {
   received,
@@ -31,6 +30,7 @@ import {
   type SubscriptionEvent,
   type SubscriptionState,
 } from './subscription-state.ts';
+import type { SubscriptionEvents } from './subscription-events.ts';
 import { TokenRefresh } from './token-refresh.ts';
 import { TokenSource } from './token-source.ts';
 import { clientErrors, isWorthRetrying, TuttiError } from './tutti-error.ts';
@@ -49,38 +49,6 @@ export interface SubscriptionOptions {
   /** Sent with the subscribe command, for the server's hooks. */
   data?: unknown;
 }
-
-export interface SubscriptionChange {
-  readonly from: SubscriptionState;
-  readonly to: SubscriptionState;
-  readonly code: number;
-  readonly reason: string;
-}
-
-export interface Subscribed {
-  readonly channel: string;
-  /** True: it had been interrupted, and nothing is missing. */
-  readonly recovered: boolean;
-  readonly position: Position | undefined;
-  readonly data: unknown;
-}
-
-export interface MemberChange {
-  readonly channel: string;
-  readonly info: ClientInfo<unknown>;
-}
-
-// A type and not an interface, so that it satisfies the emitter's index over event names.
-export type SubscriptionEvents<T> = {
-  state: SubscriptionChange;
-  subscribed: Subscribed;
-  unsubscribed: { readonly channel: string; readonly code: number; readonly reason: string };
-  publication: ReceivedPublication<T>;
-  join: MemberChange;
-  leave: MemberChange;
-  gap: Gap;
-  error: TuttiError;
-};
 
 /** What the client tells a wanted subscription. */
 export interface SubscriptionInlet {
@@ -174,7 +142,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     return this.#progress.position;
   }
 
-  /** Follows the channel (again), from now on. Throws where another subscription has the channel, or the client is closed. */
+  /** Follows the channel (again): from the option `since`, or else from now on. Throws where another subscription has the channel, or the client is closed. */
   subscribe(): this {
     if (this.#state !== 'unsubscribed') return this;
     this.#host.claim(this.channel, this.#inlet);
