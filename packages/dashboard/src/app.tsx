@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { ErrorBoundary, LocationProvider, Route, Router, lazy, useLocation } from 'preact-iso';
 import { Chat } from './chat/chat.tsx';
 import { Home } from './home/home.tsx';
@@ -24,7 +25,7 @@ export function App() {
       <Header />
       <main id="main" tabIndex={-1}>
         <ErrorBoundary>
-          <Router onRouteChange={nameDocument}>
+          <Router>
             <Route path="/" component={Home} />
             <Route path="/chat" component={Chat} />
             <Route path="/ticker" component={Ticker} />
@@ -39,6 +40,10 @@ export function App() {
 
 function Header() {
   const { path } = useLocation();
+  useEffect(() => {
+    const page = pages.find((candidate) => candidate.path === path);
+    document.title = page === undefined || page.path === '/' ? 'Tutti' : `${page.title} · Tutti`;
+  }, [path]);
   return (
     <header class="top">
       <a class="brand" href="/" aria-label="Tutti, home">
@@ -66,10 +71,4 @@ function Missing() {
       </p>
     </section>
   );
-}
-
-function nameDocument(url: string): void {
-  const path = url.split('?')[0];
-  const page = pages.find((candidate) => candidate.path === path);
-  document.title = page === undefined || page.path === '/' ? 'Tutti' : `${page.title} · Tutti`;
 }

@@ -5,12 +5,12 @@
 export class RateMeter {
   readonly #counts: number[];
   #second: number;
-  readonly #startedSecond: number;
+  readonly #startedMs: number;
 
   constructor(windowSeconds: number, nowMs: number) {
     this.#counts = new Array<number>(windowSeconds + 1).fill(0);
     this.#second = Math.floor(nowMs / 1000);
-    this.#startedSecond = this.#second;
+    this.#startedMs = nowMs;
   }
 
   add(nowMs: number, count = 1): void {
@@ -21,13 +21,18 @@ export class RateMeter {
 
   perSecond(nowMs: number): number {
     this.#advance(nowMs);
-    const complete = Math.min(this.#second - this.#startedSecond, this.#counts.length - 1);
-    if (complete <= 0) return this.#counts[this.#second % this.#counts.length] ?? 0;
+    // The second in which it began is no complete one either.
+    const complete = Math.min(this.#second - Math.floor(this.#startedMs / 1000) - 1, this.#counts.length - 1);
+    if (complete <= 0) return this.#total() / Math.max(1, (nowMs - this.#startedMs) / 1000);
     let sum = 0;
     for (let back = 1; back <= complete; back += 1) {
       sum += this.#counts[(this.#second - back) % this.#counts.length] ?? 0;
     }
     return sum / complete;
+  }
+
+  #total(): number {
+    return this.#counts.reduce((sum, count) => sum + count, 0);
   }
 
   #advance(nowMs: number): void {

@@ -10,7 +10,7 @@ import { RoomList } from './room-list.tsx';
 import { addRoom } from './rooms.ts';
 import { describeTyping } from './typing.ts';
 import { me } from '../identity.ts';
-import { link } from '../live.ts';
+import { link, reconnectNow } from '../live.ts';
 import { now } from '../now.ts';
 import { describeLink } from '../ui/link-status.tsx';
 
@@ -63,6 +63,11 @@ function LinkBanner() {
     <p class="banner warn">
       <strong>{describeLink(link.value, now.value)}.</strong>{' '}
       {phase.value === 'stopped' ? 'Reload the page to try again.' : 'Messages wait here and are sent afterwards.'}
+      {phase.value === 'waiting' && (
+        <button type="button" class="quiet" onClick={reconnectNow}>
+          Try now
+        </button>
+      )}
     </p>
   );
 }

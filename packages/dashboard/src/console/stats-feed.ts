@@ -1,8 +1,8 @@
 import { signal } from '@preact/signals';
-import { addSample, readStats } from './stats.ts';
+import { addSample, chartSeconds, readStats } from './stats.ts';
 import type { NodeStats } from './stats.ts';
 import { openChannel } from '../live.ts';
-import type { LivePublication } from '../live.ts';
+import type { ChannelHandle, LivePublication } from '../live.ts';
 
 export const statsChannel = 'tutti:stats';
 
@@ -23,9 +23,24 @@ export class StatsFeed {
     };
     const channel = openChannel(statsChannel, {
       publication: take,
+      live: (recovered) => {
+        if (!recovered) void this.#loadLast(channel, take);
+      },
       refused: (reason) => (this.refusal.value = reason),
     });
     this.#close = () => channel.close();
+  }
+
+  /** Fills the charts at once, where the node keeps its figures for a while. */
+  async #loadLast(channel: ChannelHandle, take: (publication: LivePublication) => void): Promise<void> {
+    try {
+      const page = await channel.history({ limit: chartSeconds, reverse: true });
+      // Live figures may have come before the answer: those are in it, and all is taken again in order.
+      this.samples.value = [];
+      for (const publication of page.publications.toReversed()) take(publication);
+    } catch {
+      // It keeps none: the charts fill as time goes.
+    }
   }
 
   close(): void {

@@ -10,6 +10,8 @@ import { Copyable } from '../ui/copyable.tsx';
 
 const messagesShown = 3;
 const quotesShown = 4;
+/** What a command needs to find this server; the usual address needs no word. */
+const elsewhere = location.port === '8000' ? '' : ` --url ${location.origin}`;
 
 export function Home() {
   return (
@@ -137,11 +139,11 @@ function Next() {
       <ol>
         <li>
           <p>Listen from a terminal to what this page hears.</p>
-          <Copyable text="npx tutti sub ticker:prices" />
+          <Copyable text={`npx tutti sub ticker:prices${elsewhere}`} />
         </li>
         <li>
           <p>Say something from a terminal; watch it arrive in the chat.</p>
-          <Copyable text={`npx tutti pub chat:general '{"text":"hi"}'`} />
+          <Copyable text={`npx tutti pub chat:general '{"text":"hi"}'${elsewhere}`} />
         </li>
         <li>
           <p>

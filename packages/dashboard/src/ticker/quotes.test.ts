@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { applyTick, readTick, seriesLengthMax, sparkline } from './quotes.ts';
+import { applyTick, pulseEveryMs, readTick, seriesLengthMax, sparkline } from './quotes.ts';
 import type { Quote } from './quotes.ts';
 
 test('a tick is read with its key as the symbol where the payload has none', () => {
@@ -20,13 +20,26 @@ test('what is not a tick is not shown', () => {
   assert.equal(readTick({ symbol: 'A'.repeat(33), price: 1 }, undefined, 0), undefined);
 });
 
-test('direction follows the price, and an older tick changes nothing', () => {
-  const first = applyTick(undefined, { symbol: 'A', price: 10, change: 0, timeMs: 1 });
-  const second = applyTick(first, { symbol: 'A', price: 11, change: 0, timeMs: 2 });
-  assert.equal(first.direction, 'same');
-  assert.equal(second.direction, 'up');
-  assert.equal(applyTick(second, { symbol: 'A', price: 5, change: 0, timeMs: 1 }), second);
-  assert.equal(applyTick(second, { symbol: 'A', price: 5, change: 0, timeMs: 3 }).direction, 'down');
+test('an older tick changes nothing: recovery may bring some', () => {
+  const quote = applyTick(undefined, { symbol: 'A', price: 10, change: 0, timeMs: 2 });
+  assert.equal(applyTick(quote, { symbol: 'A', price: 5, change: 0, timeMs: 1 }), quote);
+});
+
+test('a movement flashes in its direction, and not again within a second', () => {
+  const ticks = [
+    { price: 10, timeMs: 0 },
+    { price: 10, timeMs: 100 },
+    { price: 11, timeMs: 200 },
+    { price: 9, timeMs: 200 + pulseEveryMs - 1 },
+    { price: 8, timeMs: 200 + pulseEveryMs },
+  ];
+  let quote: Quote | undefined;
+  const pulses = ticks.map(({ price, timeMs }) => {
+    quote = applyTick(quote, { symbol: 'A', price, change: 0, timeMs });
+    return quote.pulse;
+  });
+  const up = { direction: 'up', atMs: 200 };
+  assert.deepEqual(pulses, [undefined, undefined, up, up, { direction: 'down', atMs: 200 + pulseEveryMs }]);
 });
 
 test('BP-1: the series is bounded', () => {

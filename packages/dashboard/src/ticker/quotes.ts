@@ -1,7 +1,8 @@
 /** Points of a sparkline. */
-export const seriesLengthMax = 90;
+export const seriesLengthMax = 60;
 /** Most symbols shown; a stranger who publishes others cannot grow the page. */
 export const symbolsMax = 60;
+export const pulseEveryMs = 1000;
 
 export interface Quote {
   readonly symbol: string;
@@ -10,12 +11,17 @@ export interface Quote {
   readonly change: number;
   /** Milliseconds since 1970. */
   readonly timeMs: number;
-  /** Against the price before it in this page. */
-  readonly direction: 'up' | 'down' | 'same';
-  /** Counts the updates of this symbol, so that a view can start its flash again. */
-  readonly updates: number;
+  /** The last movement that is worth a flash; absent before the first. */
+  readonly pulse?: Pulse;
   /** Prices, oldest first. */
   readonly series: readonly number[];
+}
+
+/** At most one in `pulseEveryMs`, whatever the rate: a cell that flashes all the time says nothing. */
+export interface Pulse {
+  readonly direction: 'up' | 'down';
+  /** Milliseconds since 1970, by the ticks; a view starts its flash again where it changes. */
+  readonly atMs: number;
 }
 
 export interface Tick {
@@ -36,11 +42,17 @@ export function readTick(data: unknown, key: string | undefined, nowMs: number):
 
 /** The quote after a tick. A tick older than what is shown changes nothing: recovery may bring some. */
 export function applyTick(before: Quote | undefined, tick: Tick): Quote {
-  if (before === undefined) return { ...tick, direction: 'same', updates: 0, series: [tick.price] };
+  if (before === undefined) return { ...tick, series: [tick.price] };
   if (tick.timeMs < before.timeMs) return before;
-  const direction = tick.price > before.price ? 'up' : tick.price < before.price ? 'down' : 'same';
   const series = [...before.series, tick.price].slice(-seriesLengthMax);
-  return { ...tick, direction, updates: before.updates + 1, series };
+  const pulse = nextPulse(before, tick);
+  return pulse === undefined ? { ...tick, series } : { ...tick, series, pulse };
+}
+
+function nextPulse({ price, pulse }: Quote, tick: Tick): Pulse | undefined {
+  const isEarly = pulse !== undefined && tick.timeMs - pulse.atMs < pulseEveryMs;
+  if (isEarly || tick.price === price) return pulse;
+  return { direction: tick.price > price ? 'up' : 'down', atMs: tick.timeMs };
 }
 
 /** The `points` attribute of a polyline in a box of this size; newest at the right edge. */

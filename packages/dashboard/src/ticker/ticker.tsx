@@ -71,7 +71,7 @@ function Rate({ feed }: { feed: TickerFeed }) {
 }
 
 function Row({ quote }: { quote: Signal<Quote> }) {
-  const { symbol, price, change, timeMs, direction, updates, series } = quote.value;
+  const { symbol, price, change, timeMs, pulse, series } = quote.value;
   return (
     <tr data-trend={change >= 0 ? 'up' : 'down'}>
       <th scope="row">
@@ -79,7 +79,7 @@ function Row({ quote }: { quote: Signal<Quote> }) {
       </th>
       <td class="number">
         {/* A new key is a new element, and a new element starts its flash. */}
-        <span key={updates} class="flash" data-direction={direction}>
+        <span key={pulse?.atMs} class="flash" data-direction={pulse?.direction}>
           {formatPrice(price)}
         </span>
       </td>
