@@ -17,7 +17,7 @@ export interface RunServerOptions {
  */
 export async function runServer(
   { settings, rpc, prettyLog }: RunServerOptions,
-  started: (server: TuttiServer) => (() => void) | undefined | void,
+  started: (server: TuttiServer) => (() => void) | undefined,
 ): Promise<void> {
   // Signals are heard from before the start: one that comes during it stops the node as well.
   const stop = stopRequested();

@@ -139,7 +139,7 @@ function importKeys(settings: TokenVerifierSettings): ImportedKey[] {
   if (keys.length > tokenKeysMax + 1)
     throw new Fault('auth', `more than ${tokenKeysMax} token keys`, { retryable: false });
   return keys.map((key, index) => {
-    const problem = tokenKeyProblem(key);
+    const problem = tokenKeyProblem(key, createPublicKey);
     if (problem !== undefined) throw new Fault('auth', `token key ${index + 1}: ${problem}`, { retryable: false });
     const imported = 'secret' in key ? createSecretKey(Buffer.from(key.secret)) : createPublicKey(key.publicKey);
     return { alg: key.alg, kid: key.kid, key: imported };

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+import { validateJson } from '@tutti/protocol/json';
+
 import { isRecord } from './read-namespaces.ts';
 import type { RpcHandler } from './rpc-handler.ts';
 
@@ -49,17 +51,22 @@ function readJson(path: string): unknown {
   const text = readFileSync(path, 'utf8');
   try {
     return JSON.parse(text) as unknown;
-  } catch (error) {
-    throw new Error(`the file is not JSON${placeOf(error, text)}`);
+  } catch {
+    throw new Error(`the file is not JSON${placeOf(text)}`);
   }
 }
 
-// The parser's own message quotes the file, which may hold secrets; the place is enough.
-function placeOf(error: unknown, text: string): string {
-  const position = /at position (\d+)/.exec(error instanceof Error ? error.message : '');
-  if (position === null) return '';
-  const before = text.slice(0, Number(position[1])).split('\n');
-  return ` (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+// JSON.parse quotes the file, which may hold secrets, and often not the place. The codec's validator does the reverse.
+function placeOf(text: string): string {
+  try {
+    validateJson(Buffer.from(text));
+    return '';
+  } catch (error) {
+    const found = /^json: (.+) at byte (\d+)$/.exec(error instanceof Error ? error.message : '');
+    if (found === null) return '';
+    const before = Buffer.from(text).subarray(0, Number(found[2])).toString().split('\n');
+    return `: ${found[1] ?? ''} (line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1})`;
+  }
 }
 
 async function importDefault(path: string): Promise<unknown> {

@@ -1,3 +1,5 @@
+import { createPublicKey } from 'node:crypto';
+
 import { nearestName } from './nearest-name.ts';
 import type { OptionName, Settings } from './options.ts';
 import { tokenKeyProblem } from './token-key.ts';
@@ -55,7 +57,7 @@ function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradicti
 function keyProblems(settings: Settings, mode: Mode): Contradiction[] {
   const { tokenHmacSecret, tokenKeys, allowAnonymous, insecure } = settings;
   if (tokenHmacSecret !== '') {
-    const problem = tokenKeyProblem({ alg: 'HS256', secret: tokenHmacSecret });
+    const problem = tokenKeyProblem({ alg: 'HS256', secret: tokenHmacSecret }, createPublicKey);
     return problem === undefined ? [] : [{ option: 'tokenHmacSecret', message: `is not usable: ${problem}` }];
   }
   if (mode === 'dev' || insecure || tokenKeys.length > 0 || allowAnonymous) return [];

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
@@ -48,7 +49,7 @@ function readTokenKey(written: unknown, folder: string, report: Report): TokenKe
   const pem = publicKeyFile === undefined ? text : readKeyFile(text, folder, report);
   if (pem === undefined) return undefined;
   const key: TokenKey = secret === undefined ? { ...common, publicKey: pem } : { ...common, secret: pem };
-  const problem = tokenKeyProblem(key);
+  const problem = tokenKeyProblem(key, createPublicKey);
   if (problem !== undefined) report('', `is not usable: ${problem}`);
   return problem === undefined ? key : undefined;
 }

@@ -1,5 +1,3 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
-
 /** What tokens may be signed with. `none` is not in it, and nothing can put it there. */
 export const tokenAlgorithms = [
   'HS256',
@@ -36,12 +34,21 @@ const curves: Readonly<Partial<Record<TokenAlgorithm, string>>> = {
   ES512: 'secp521r1',
 };
 
-/** What is wrong with a key, and what to do; undefined for a sound one. Never says the key itself. */
-export function tokenKeyProblem(key: TokenKey): string | undefined {
+/** What is looked at of a public key; `KeyObject` of node:crypto has it. */
+export interface PublicKeyFacts {
+  readonly asymmetricKeyType?: string | undefined;
+  readonly asymmetricKeyDetails?: { readonly modulusLength?: number; readonly namedCurve?: string } | undefined;
+}
+
+/**
+ * What is wrong with a key, and what to do; undefined for a sound one. Never says the key itself.
+ * `parse`: `createPublicKey` of node:crypto, which throws for what is no key in PEM form.
+ */
+export function tokenKeyProblem(key: TokenKey, parse: (pem: string) => PublicKeyFacts): string | undefined {
   if (!tokenAlgorithms.includes(key.alg)) return `algorithm must be one of ${tokenAlgorithms.join(', ')}`;
   if (key.kid !== undefined && !keyIdPattern.test(key.kid))
     return 'kid must be 1 to 64 of the characters A-Z a-z 0-9 _ -';
-  return 'secret' in key ? secretProblem(key.alg, key.secret) : publicKeyProblem(key.alg, key.publicKey);
+  return 'secret' in key ? secretProblem(key.alg, key.secret) : publicKeyProblem(key.alg, key.publicKey, parse);
 }
 
 function secretProblem(alg: TokenAlgorithm, secret: string): string | undefined {
@@ -57,19 +64,23 @@ function secretProblem(alg: TokenAlgorithm, secret: string): string | undefined 
   return undefined;
 }
 
-function publicKeyProblem(alg: TokenAlgorithm, pem: string): string | undefined {
+function publicKeyProblem(
+  alg: TokenAlgorithm,
+  pem: string,
+  parse: (pem: string) => PublicKeyFacts,
+): string | undefined {
   if (alg.startsWith('HS')) return `${alg} needs a secret, not a public key: use alg RS256, ES256 or EdDSA`;
   if (pem.includes('PRIVATE KEY')) return 'this is a private key: give its public half only (`openssl pkey -pubout`)';
-  let key: KeyObject;
+  let key: PublicKeyFacts;
   try {
-    key = createPublicKey(pem);
+    key = parse(pem);
   } catch {
     return 'this is not a public key in PEM form (-----BEGIN PUBLIC KEY-----)';
   }
   return fitProblem(alg, key);
 }
 
-function fitProblem(alg: TokenAlgorithm, key: KeyObject): string | undefined {
+function fitProblem(alg: TokenAlgorithm, key: PublicKeyFacts): string | undefined {
   const type = key.asymmetricKeyType ?? 'unknown';
   const details = key.asymmetricKeyDetails ?? {};
   if (alg === 'EdDSA') return type === 'ed25519' ? undefined : `EdDSA needs an ed25519 key, and this is ${type}`;
