@@ -12,6 +12,8 @@ export class MemoryConnection implements Connection {
   readonly remoteAddress = '127.0.0.1';
   /** Everything sent so far, pings (empty replies) left out. */
   readonly replies: Reply[] = [];
+  /** Commands sent with an id. */
+  readonly asked = new Map<number, Command>();
   pings = 0;
   /** Writes: calls of `send`. */
   writes = 0;
@@ -76,6 +78,7 @@ export class MemoryConnection implements Connection {
     const numbered = commands.map((command) =>
       command.send !== undefined ? command : { id: ++this.#commandId, ...command },
     );
+    for (const command of numbered) if (command.id !== undefined) this.asked.set(command.id, command);
     this.receive(this.codec.encodeCommands(numbered));
     return numbered.map((command) => command.id ?? 0);
   }
