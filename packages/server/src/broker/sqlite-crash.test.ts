@@ -20,11 +20,10 @@ interface Ack {
   readonly offset: number;
 }
 
-/** Publishes for ever, the key as payload, and writes each acknowledgement to its standard output at once. */
+/** Publishes for ever, the key as payload, and writes each acknowledgement to its standard output; waits while nobody reads. */
 function spawnPublisher(dataDir: string, round: number) {
   const url = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href);
   const program = `
-    import { writeSync } from 'node:fs';
     import { SqliteLogBroker } from ${url('./sqlite-log.ts')};
     import { SystemClock } from ${url('../runtime/system-clock.ts')};
     import { SystemRandom } from ${url('../runtime/system-random.ts')};
@@ -39,7 +38,8 @@ function spawnPublisher(dataDir: string, round: number) {
         const idempotencyKey = '${round}-' + number++;
         const data = new TextEncoder().encode(idempotencyKey);
         const { position } = await broker.publish(channel, { data }, { history: ${JSON.stringify(history)}, idempotencyKey });
-        writeSync(1, JSON.stringify({ channel, key: idempotencyKey, offset: position.offset }) + '\\n');
+        const line = JSON.stringify({ channel, key: idempotencyKey, offset: position.offset }) + '\\n';
+        await new Promise((resolve) => process.stdout.write(line, resolve));
       }
     };
     for (let i = 0; i < 20; i++) void publisher();
