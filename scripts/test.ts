@@ -90,7 +90,7 @@ async function runFile(file: string): Promise<TestEvent[]> {
   });
   const events: TestEvent[] = [];
   for await (const { type, data } of stream) {
-    const event = { ...data, type, file } as TestEvent;
+    const event: TestEvent = { ...(data as object), type, file };
     event.isWholeFile = event.nesting === 0 && resolve(root, event.name ?? '') === resolve(root, file);
     events.push(event);
   }
