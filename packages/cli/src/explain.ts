@@ -46,10 +46,14 @@ function remedies({ code }: TuttiError, verb: Verb, channel: string): string[] {
 }
 
 /** Why there is no connection: a WebSocket alone does not say, so the server's health is asked too. */
-export async function explainNoConnection(url: string, failure: { code: number; reason: string }): Promise<CliError> {
+export async function explainNoConnection(
+  url: string,
+  failure: { code: number; reason: string; hasToken: boolean },
+): Promise<CliError> {
   const { origin, host } = new URL(url.replace(/^ws/, 'http'));
   if (failure.code === 3500 || failure.code === rejections.tokenExpired.code) {
-    return new CliError(`${host} refused the token: ${failure.reason}`, {
+    const what = failure.hasToken ? `refused the token: ${failure.reason}` : 'asks for a token';
+    return new CliError(`${host} ${what}`, {
       remedies: ['Make one with `tutti token`, where the configuration of the server is; or give one with --token.'],
     });
   }

@@ -37,7 +37,7 @@ export async function withServer<R>(
   // Connection errors are told by `connected`; a listener keeps them from being thrown as unhandled.
   client.on('error', () => undefined);
   try {
-    await connected(client, url);
+    await connected(client, url, token !== undefined);
     return await use(client);
   } catch (error) {
     if (error instanceof TuttiError) throw explain(error, wish);
@@ -48,14 +48,14 @@ export async function withServer<R>(
 }
 
 /** Resolves once connected. The first failure counts: who types a command wants to know, not wait. */
-async function connected(client: Tutti, url: string): Promise<void> {
+async function connected(client: Tutti, url: string, hasToken: boolean): Promise<void> {
   const failure = await new Promise<{ code: number; reason: string } | undefined>((resolve) => {
     client.on('state', ({ to, code, reason }) => {
       if (to === 'connected') resolve(undefined);
       else if (to === 'waiting' || to === 'disconnected') resolve({ code, reason });
     });
   });
-  if (failure !== undefined) throw await explainNoConnection(url, failure);
+  if (failure !== undefined) throw await explainNoConnection(url, { ...failure, hasToken });
 }
 
 async function target(
