@@ -326,7 +326,9 @@ test('listeners that throw or reenter disturb neither the client nor each other'
   socket.reply(
     { push: { channel: 'room', pub: { data: 3, offset: 3 } } },
     { push: { channel: 'room', pub: { data: 4, offset: 4 } } },
+    { push: { message: { data: 'void' } } },
   );
+  assert.equal(errors.length, 1, 'the message was not told');
   assert.deepEqual(seen, [1, 2, 3]);
   tutti.close();
 });
