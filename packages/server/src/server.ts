@@ -1,4 +1,4 @@
-import type { ClientInfo, Position, Publication } from '@tutti/protocol';
+import type { ClientInfo, DisconnectKind, Position, Publication } from '@tutti/protocol';
 import type { RpcHandler } from './config/rpc-handler.ts';
 import type { Settings } from './config/options.ts';
 import type { NodeFigures } from './core/node.ts';
@@ -23,8 +23,16 @@ export interface TuttiServer {
   /** A page of kept publications with their payloads as bytes. */
   history(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<ServerHistory>;
   presence(channel: string): Promise<readonly ClientInfo[]>;
-  /** Ends a user's connections on this node; returns how many. */
-  disconnect(user: string): number;
+  /**
+   * Ends a user's connections on this node; returns how many. The code says whether the clients come
+   * back (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999.
+   */
+  disconnect(user: string, kind?: DisconnectKind): number;
+  /**
+   * Ends a user's subscriptions to a channel on this node; returns how many. By default for good; with
+   * a code of 2500 or more the clients subscribe again.
+   */
+  unsubscribe(user: string, channel: string, kind?: DisconnectKind): number;
   figures(): NodeFigures;
   /** Stops accepting, ends the connections with the advice to reconnect, commits what was accepted. Idempotent. */
   close(): Promise<void>;

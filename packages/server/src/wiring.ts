@@ -109,7 +109,8 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
     publish: (channel, data, extras) => publish(node, channel, data, extras),
     history: (channel, query = {}) => node.history(channel, { limit: settings.historyPageMax, ...query }),
     presence: (channel) => presence.members(channel),
-    disconnect: (user) => node.disconnectUser(user),
+    disconnect: (user, kind) => node.disconnectUser(user, kind),
+    unsubscribe: (user, channel, kind) => node.unsubscribeUser(user, channel, kind),
     figures: () => node.figures(sampleChannels),
     close: () => (closed ??= close()),
   };

@@ -1,4 +1,4 @@
-import { disconnects, Rejection, rejections, type Codec, type DisconnectKind } from '@tutti/protocol';
+import { disconnects, Rejection, rejections, unsubscribes, type Codec, type DisconnectKind } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
@@ -139,9 +139,27 @@ export class Node {
 
   /** Ends a user's connections on this node; returns how many. */
   disconnectUser(user: string, kind: DisconnectKind = disconnects.forceDisconnect): number {
-    const theirs = [...this.#sessions.values()].filter((session) => session.isOpen && session.identity.user === user);
+    const theirs = this.#openSessionsOf(user);
     for (const session of theirs) session.disconnect(kind);
     return theirs.length;
+  }
+
+  /** Ends a user's subscriptions to a channel on this node; returns how many. One not yet answered is left alone. */
+  unsubscribeUser(user: string, channel: string, kind: DisconnectKind = unsubscribes.server): number {
+    let count = 0;
+    for (const session of this.#openSessionsOf(user)) {
+      const subscription = session.subscriptions.get(channel);
+      if (subscription === undefined || subscription.state === 'joining') continue;
+      count += 1;
+      if (!subscription.serverSide || kind.code >= unsubscribes.insufficientState.code) {
+        session.endSubscription(subscription, kind);
+        continue;
+      }
+      // A client cannot ask for it again, so it is told, and the connection goes on.
+      session.dropSubscription(subscription);
+      session.deliverOwn([{ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } }]);
+    }
+    return count;
   }
 
   /** What is open now; `topChannels` counts subscribers and is as long as asked. */
@@ -169,6 +187,10 @@ export class Node {
     this.#services.flushes.flush();
     for (const session of [...this.#sessions.values()]) session.disconnect(disconnects.shutdown);
     this.#services.wheel.stop();
+  }
+
+  #openSessionsOf(user: string): Session[] {
+    return [...this.#sessions.values()].filter((session) => session.isOpen && session.identity.user === user);
   }
 
   #announce(channel: string, kind: 'join' | 'leave', member: Parameters<Hub['announce']>[2]): void {
