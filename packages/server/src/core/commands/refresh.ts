@@ -1,4 +1,5 @@
-import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
+import { Disconnect, disconnects, Rejection, rejections, unsubscribes } from '@tutti/protocol';
+import type { Identity, SubscriptionGrant } from '../../auth/authenticator.ts';
 import type { Call } from '../session.ts';
 import { expiry } from '../subscribing.ts';
 
@@ -7,7 +8,14 @@ export async function refresh(call: Call): Promise<void> {
   const { session, services } = call;
   const token = call.command.refresh?.token ?? '';
   if (token === '') throw new Disconnect(disconnects.badRequest, 'refresh without a token');
-  const identity = await services.authenticator.refresh(token, session.identity);
+  let identity: Identity;
+  try {
+    identity = await services.authenticator.refresh(token, session.identity);
+  } catch (error) {
+    // SDKs take error 109 for the last word here, but come back from 3005 with a token that is new.
+    if (isExpired(error)) throw new Disconnect(disconnects.connectionExpired, 'the new token has expired itself');
+    throw error;
+  }
   session.renew(identity);
   // SDKs take over the client id they read here, so it must be the session's own.
   const { version } = services.node;
@@ -21,11 +29,23 @@ export async function subRefresh(call: Call): Promise<void> {
   const { channel } = services.resolve(request.channel);
   const token = request.token ?? '';
   if (token === '') throw new Rejection(rejections.badRequest, 'sub_refresh without a token');
-  const grant = await services.authenticator.subscription(token, session.identity, channel);
+  let grant: SubscriptionGrant;
+  try {
+    grant = await services.authenticator.subscription(token, session.identity, channel);
+  } catch (error) {
+    // As above: SDKs give up at error 109, and come back from 2501.
+    const running = session.subscriptions.get(channel);
+    if (isExpired(error) && running !== undefined) session.endSubscription(running, unsubscribes.expired);
+    throw error;
+  }
   const subscription = session.subscriptions.get(channel);
   if (subscription === undefined) throw new Rejection(rejections.permissionDenied, 'not subscribed to the channel');
   subscription.expiresAtMs = grant.expiresAtMs ?? 0;
   subscription.info = grant.info;
   session.expiryChanged();
   call.reply({ sub_refresh: expiry(services, grant.expiresAtMs) });
+}
+
+function isExpired(error: unknown): boolean {
+  return error instanceof Rejection && error.kind === rejections.tokenExpired;
 }
