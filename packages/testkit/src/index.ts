@@ -23,3 +23,8 @@ export {
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
 export { LossyBroker, type DecideFate, type Fate } from './lossy-broker.ts';
+export { EventLog, type LoggedEvent } from './event-log.ts';
+export { startNode, type StartedNode, type StartNodeOptions } from './start-node.ts';
+export { freePort, spawnNode, type SpawnedNode } from './spawn-node.ts';
+export { connectClient, type ConnectClientOptions, type ConnectedClient, type Followed } from './connect-client.ts';
+export { testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
