@@ -89,8 +89,8 @@ async function runFile(file: string): Promise<TestEvent[]> {
     ...(values.name === undefined ? {} : { testNamePatterns: [new RegExp(values.name)] }),
   });
   const events: TestEvent[] = [];
-  for await (const { type, data } of stream) {
-    const event: TestEvent = { ...(data as object), type, file };
+  for await (const { type, data } of stream as AsyncIterable<{ type: string; data: object }>) {
+    const event: TestEvent = { ...data, type, file };
     event.isWholeFile = event.nesting === 0 && resolve(root, event.name ?? '') === resolve(root, file);
     events.push(event);
   }
