@@ -15,11 +15,7 @@ export class StatsFeed {
   constructor() {
     const take = ({ data }: LivePublication) => {
       const stats = readStats(data, Date.now());
-      if (stats === undefined) return;
-      const last = this.samples.peek().at(-1);
-      // Another node answers now: its numbers do not continue the lines of the first.
-      const before = last !== undefined && last.node !== stats.node ? [] : this.samples.peek();
-      this.samples.value = addSample(before, stats);
+      if (stats !== undefined) this.samples.value = addSample(this.samples.peek(), stats);
     };
     const channel = openChannel(statsChannel, {
       publication: take,
