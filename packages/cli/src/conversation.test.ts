@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
-import { RunningCommand, type Finished } from './run-command.ts';
+import { RunningCommand, type Finished } from './testing/run-command.ts';
 
 type Line = Record<string, unknown>;
 

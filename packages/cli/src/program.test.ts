@@ -7,7 +7,7 @@ import { PassThrough } from 'node:stream';
 import { after, test } from 'node:test';
 
 import { run, type RunOptions } from './program.ts';
-import { RunningCommand, type Finished } from './run-command.ts';
+import { RunningCommand, type Finished } from './testing/run-command.ts';
 
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 const key = { TUTTI_TOKEN_HMAC_SECRET: secret };

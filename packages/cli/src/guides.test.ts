@@ -1,0 +1,71 @@
+import { JwtAuthenticator } from '@tutti/server/auth';
+import { defaultSettings, formatProblem, loadConfig } from '@tutti/server/config';
+import { SystemClock } from '@tutti/server/internal';
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { pathToFileURL } from 'node:url';
+
+import { RunningCommand } from './testing/run-command.ts';
+
+const guides = ['tokens.md', 'channels-and-namespaces.md'];
+const secret = 'a-secret-of-32-bytes-or-more-for-tests';
+
+function blocks(guide: string, language: string): string[] {
+  const text = readFileSync(new URL(`../../../docs/guides/${guide}`, import.meta.url), 'utf8');
+  return [...text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map((match) => match[1] ?? '');
+}
+
+function folder(t: TestContext): string {
+  const cwd = mkdtempSync(join(tmpdir(), 'tutti-guides-'));
+  t.after(() => {
+    rmSync(cwd, { recursive: true });
+  });
+  return cwd;
+}
+
+for (const guide of guides) {
+  test(`the configurations in ${guide} are sound`, async (t) => {
+    const cwd = folder(t);
+    const configurations = blocks(guide, 'json');
+    assert.ok(configurations.length > 0);
+    for (const configuration of configurations) {
+      writeFileSync(join(cwd, 'tutti.config.json'), configuration);
+      assert.deepEqual((await loadConfig({ cwd, env: {} })).problems.map(formatProblem), []);
+    }
+  });
+}
+
+test('the token that a backend makes as in tokens.md is believed', async (t) => {
+  const [code = ''] = blocks('tokens.md', 'ts');
+  const file = join(folder(t), 'backend.mts');
+  writeFileSync(file, code);
+  const backend = (await import(pathToFileURL(file).href)) as { connectionToken(user: string, secret: string): string };
+  const authenticator = new JwtAuthenticator({ ...defaultSettings(), tokenHmacSecret: secret }, new SystemClock());
+  const token = backend.connectionToken('ann', secret);
+  const identity = await authenticator.connect({ token, name: '', version: '', remoteAddress: '' });
+  assert.equal(identity.user, 'ann');
+});
+
+test('the tokens made by hand in tokens.md can be made', async (t) => {
+  const cwd = folder(t);
+  const commands = blocks('tokens.md', 'sh')
+    .join('')
+    .split('\n')
+    .filter((line) => line.startsWith('npx tutti '));
+  assert.equal(commands.length, 4);
+  const finished = await Promise.all(
+    commands.map((line) => {
+      const words = [...line.slice('npx tutti '.length).matchAll(/'([^']*)'|(\S+)/g)].map(
+        ([, quoted, bare]) => quoted ?? bare ?? '',
+      );
+      return new RunningCommand(words, { cwd, env: { TUTTI_TOKEN_HMAC_SECRET: secret } }).finished();
+    }),
+  );
+  for (const { code, stdout, stderr } of finished) {
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  }
+});
