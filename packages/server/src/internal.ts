@@ -19,6 +19,7 @@ export { MemoryPresence } from './presence/memory.ts';
 export { NamespaceAuthorizer } from './auth/namespace-authorizer.ts';
 export { Namespaces } from './config/namespaces.ts';
 export { Counters } from './telemetry/counters.ts';
+export { nullLog, nullTelemetry } from './telemetry/null-telemetry.ts';
 export type { RpcContext, RpcHandler } from './config/rpc-handler.ts';
 export { PositionConflict } from './broker/broker.ts';
 export { EmbeddedBroker, type EmbeddedBrokerOptions } from './broker/embedded.ts';

@@ -63,8 +63,8 @@ export class Node {
       recovery: new Recovery(broker, hub, limits, telemetry),
       wheel: new TimerWheel(clock),
       resolve: (channel) => ({ namespace: options.namespaces.resolve(channel), channel: channel ?? '' }),
-      checkPayload: (payload, namespace, codec) => {
-        this.#checkPayload(payload, namespace, codec);
+      checkPayload: (payload, namespace) => {
+        this.#checkPayload(payload, namespace);
       },
       pingFrame: (codec) => this.#pingFrame(codec),
       joinPresence: (channel, member) => {
@@ -125,11 +125,13 @@ export class Node {
   }
 
   /**
-   * Publishes for the application; no rights are asked. `channel` is checked. Throws `Rejection`,
-   * and what the broker throws.
+   * Publishes for the application; no rights are asked, channel and payload are checked. Throws
+   * `Rejection`, and what the broker throws.
    */
   publish(channel: string, draft: PublicationDraft, extras: PublishExtras = {}): Promise<PublishOutcome> {
-    return publishTo(this.#services, this.#services.resolve(channel), draft, extras);
+    const target = this.#services.resolve(channel);
+    this.#checkPayload(draft.data, target.namespace);
+    return publishTo(this.#services, target, draft, extras);
   }
 
   history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -198,9 +200,8 @@ export class Node {
     this.#services.hub.announce(channel, kind, member);
   }
 
-  /** JSON connections sent JSON, or their frame would not have been one. */
-  #checkPayload(payload: Uint8Array, namespace: Namespace, codec: Codec): void {
-    if (namespace.payload === 'binary' || codec.name === 'json') return;
+  #checkPayload(payload: Uint8Array, namespace: Namespace): void {
+    if (namespace.payload === 'binary') return;
     try {
       this.#options.validateJson(payload);
     } catch (error) {

@@ -33,8 +33,8 @@ export interface Services {
   readonly node: NodeFacts;
   /** Checks a channel name as a client sent it, and finds its namespace. Throws `Rejection`. */
   resolve(channel: string | undefined): { channel: string; namespace: Namespace };
-  /** Throws `Rejection` where a payload from a binary connection is no JSON. */
-  checkPayload(payload: Uint8Array, namespace: Namespace, codec: Codec): void;
+  /** Throws `Rejection` where the namespace carries JSON and the payload is none. */
+  checkPayload(payload: Uint8Array, namespace: Namespace): void;
   pingFrame(codec: Codec): OutboundFrame;
   /** Neither throws; a failure is for the log, because presence is not worth a connection. */
   joinPresence(channel: string, member: ClientInfo): void;

@@ -17,7 +17,8 @@ export function publish(call: Call): Promise<void> | void {
   const target = services.resolve(request.channel);
   const { data } = request;
   if (data === undefined) throw new Rejection(rejections.badRequest, 'a publication needs data');
-  services.checkPayload(data, target.namespace, session.connection.codec);
+  // A JSON frame was checked as a whole when it was decoded.
+  if (session.connection.codec.name !== 'json') services.checkPayload(data, target.namespace);
   checkKeys(request);
   const subscription = session.subscriptions.get(target.channel);
   const append = (): void => {
