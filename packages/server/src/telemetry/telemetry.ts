@@ -1,25 +1,48 @@
 /** What happened, for operators. Never throws, never awaits. */
 export interface Telemetry {
   readonly log: Log;
-  /** Adds to a counter that only grows. */
-  count(name: CounterName, by?: number): void;
+  /**
+   * Adds to a counter that only grows. `label` says which part of it: the namespace of publications,
+   * the method of a command, the reason of a refusal (metric-table.ts says which counter has which).
+   * A label is a word of the program or of the configuration, never of a stranger: no channel, no user (S28).
+   */
+  count(name: CounterName, by?: number, label?: string): void;
+  /** Adds one measurement to a distribution. For what is sampled or rare, not for each publication. */
+  observe(name: HistogramName, value: number): void;
 }
 
 /** Counters of a node. Names follow the vocabulary; the metrics page prefixes `tutti_`. */
 export type CounterName =
   | 'connections_opened'
+  /** Label: who ended it, and with which advice (`closeFamily`). */
   | 'connections_closed'
+  /** Label: the reason. */
+  | 'handshakes_refused'
+  /** Label: the method. */
   | 'commands_received'
+  /** Label: the code of the rejection. */
   | 'commands_rejected'
+  | 'frames_received'
+  | 'frames_sent'
   | 'bytes_received'
   | 'bytes_sent'
+  /** Label: the namespace. */
   | 'publications_accepted'
   | 'publications_delivered'
+  /** Label: the namespace. Newer ones took their place in a queue (BP-6). */
+  | 'publications_conflated'
+  /** Label: the namespace. They found no room in a queue (BP-6). */
+  | 'publications_dropped'
+  /** Live delivery stopped at the bound of a queue; the log feeds them when it has drained (BP-4). */
+  | 'subscriptions_fell_behind'
   | 'recoveries'
   | 'recoveries_failed'
   | 'gaps_repaired'
   | 'slow_disconnects'
   | 'bugs';
+
+/** Distributions of a node. The unit ends the name. */
+export type HistogramName = 'ping_round_trip_ms' | 'queue_bytes' | 'in_flight_bytes' | 'flush_ms';
 
 /** Structured log lines; secrets, payloads and tokens never go in (S29). */
 export interface Log {
