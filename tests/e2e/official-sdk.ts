@@ -8,7 +8,7 @@ import {
   type SubscriptionOptions,
 } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
-import { EventLog, type StartedNode } from '@tutti/testkit';
+import { EventLog, type TestTokens } from '@tutti/testkit';
 import type { TokenDraft } from '@tutti/server/auth';
 
 /** The contexts of the SDK's events by name. */
@@ -17,6 +17,9 @@ export type ContextsOf<Events> = {
 };
 export type ClientLog = EventLog<ContextsOf<ClientEvents>>;
 export type SubscriptionLog = EventLog<ContextsOf<SubscriptionEvents>>;
+
+/** Of `startNode` or `spawnNode`. */
+export type TestNode = TestTokens & { readonly wsUrl: string };
 
 export interface SdkOptions extends Partial<Options> {
   readonly user?: string;
@@ -152,7 +155,7 @@ export class SdkSubscription {
 }
 
 /** An SDK that is not connected yet. It is closed when the test ends. */
-export async function sdkFor(t: Cleanup, codec: SdkCodec, node: StartedNode, options: SdkOptions = {}): Promise<Sdk> {
+export async function sdkFor(t: Cleanup, codec: SdkCodec, node: TestNode, options: SdkOptions = {}): Promise<Sdk> {
   const { user, claims, url = node.wsUrl, ...rest } = options;
   const sdk = new Sdk(codec, url, {
     minReconnectDelay: 10,
@@ -164,7 +167,7 @@ export async function sdkFor(t: Cleanup, codec: SdkCodec, node: StartedNode, opt
   return sdk;
 }
 
-export async function connectSdk(t: Cleanup, codec: SdkCodec, node: StartedNode, options: SdkOptions): Promise<Sdk> {
+export async function connectSdk(t: Cleanup, codec: SdkCodec, node: TestNode, options: SdkOptions): Promise<Sdk> {
   const sdk = await sdkFor(t, codec, node, options);
   sdk.centrifuge.connect();
   await sdk.events.next('connected');

@@ -152,6 +152,26 @@ withBothCodecs('subscribe and publish', (codec) => {
     await assert.rejects(ann.centrifuge.publish(channel('room:x'), bytes), refused(107));
   });
 
+  test('a map, which this node does not have, is refused with 108', async (t) => {
+    const ann = await connectSdk(t, codec, node, { user: 'ann' });
+    const map = ann.centrifuge.newMapSubscription(channel('log:map'));
+    const code = await new Promise((resolve) => {
+      map.on('unsubscribed', (context) => resolve(context.code));
+      map.subscribe();
+    });
+    assert.equal(code, 108);
+  });
+
+  test('deltas are not offered, and a client that asks for them gets whole payloads', async (t) => {
+    const ann = await connectSdk(t, codec, node, { user: 'ann' });
+    const followed = await ann.follow(channel('log:delta'), { delta: 'fossil' });
+    for (const n of [1, 2, 3]) await ann.publish(channel('log:delta'), { text: 'much the same', n });
+    assert.deepEqual(
+      (await followed.publications(3)).map(({ value }) => value),
+      [1, 2, 3].map((n) => ({ text: 'much the same', n })),
+    );
+  });
+
   test('a frame beyond the limit ends the connection for good: 1009', async (t) => {
     const ann = await connectSdk(t, codec, node, { user: 'ann' });
     const published = assert.rejects(ann.publish(channel('room:big'), 'x'.repeat(70_000)));
