@@ -80,6 +80,38 @@ withBothCodecs('recovery', (codec) => {
     await assertWhole(followed, n);
   });
 
+  test('DEL-8: subscribing from a position amid a stream of publications: no hole, no duplicate', async (t) => {
+    const name = channel('log:amid');
+    const ann = await connectSdk(t, codec, node, { user: 'ann' });
+    const bob = await connectSdk(t, codec, node, { user: 'bob' });
+    const atAnn = await ann.follow(name);
+    const { top } = await node.server.history(name, { limit: 0 });
+    let n = 0;
+    const burst = (): void => void publishMany(name, ++n, n).then(() => publishMany(name, ++n, n));
+    for (let round = 0; round < 20; round += 1) {
+      const followed = bob.subscription(name, { since: { offset: 0, epoch: top.epoch } });
+      await eventually(() => {
+        burst();
+        return followed.events.all('subscribed').length > 0;
+      });
+      burst();
+      await eventually(async () => (await node.server.history(name, { limit: 0 })).top.offset === n);
+      await assertWhole(followed, n);
+      followed.subscription.unsubscribe();
+      bob.centrifuge.removeSubscription(followed.subscription);
+    }
+    await assertWhole(atAnn, n);
+  });
+
+  test('frames in slices of a few bytes arrive like any others', async (t) => {
+    const { proxy, url } = await proxyBefore(t);
+    proxy.set({ sliceBytes: 3 });
+    const sdk = await connectSdk(t, codec, node, { user: 'ann', url });
+    const followed = await sdk.follow(channel('log:slices'));
+    for (let n = 1; n <= 5; n += 1) await sdk.publish(channel('log:slices'), { n, padding: 'ü'.repeat(500) });
+    await assertWhole(followed, 5);
+  });
+
   test('DEL-9: more than a page of missed publications is recovered, in pages', async (t) => {
     const sdk = await connectSdk(t, codec, node, { user: 'ann' });
     const followed = await sdk.follow(channel('log:pages'));

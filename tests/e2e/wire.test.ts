@@ -149,6 +149,17 @@ describe('wire', { concurrency: true }, () => {
         assert.ok(subscribed < published, 'nothing of a channel comes before its subscribe is answered');
       });
 
+      test('a refresh is answered with the id of the connection, which SDKs take over', async (t) => {
+        const wire = await wireTo(t, codec);
+        const token = await node.token({ user: 'ann', expiresAtMs: Date.now() + 3_600_000 });
+        wire.send({ id: 1, connect: { token } }, { id: 2, refresh: { token } });
+        const [connected, refreshed] = await wire.events.count('reply', 2);
+        const { client, ttl } = connected?.connect ?? {};
+        assert.match(client ?? '', /./);
+        assert.equal(refreshed?.refresh?.client, client);
+        assert.deepEqual([refreshed?.refresh?.expires, typeof ttl], [true, 'number']);
+      });
+
       test('a refused connect: nothing that came with it is acted on', async (t) => {
         const wire = await wireTo(t, codec);
         const expired = await node.token({ user: 'ann', expiresAtMs: Date.now() - 5_000 });
