@@ -4,7 +4,7 @@ import { plain, type Output } from './output.ts';
 
 /** One publication: an object for programs, a line for people. */
 export function showPublication(publication: ReceivedPublication, output: Output): void {
-  const { channel, data, offset, time, key, info, tags, conflated, final } = publication;
+  const { channel, data, offset, time, key, info, tags, skipped, final } = publication;
   const record = {
     type: 'publication',
     channel,
@@ -14,7 +14,7 @@ export function showPublication(publication: ReceivedPublication, output: Output
     ...(key ? { key } : {}),
     ...(info === undefined ? {} : { user: info.user, client: info.client }),
     ...(tags === undefined ? {} : { tags }),
-    ...(conflated ? { conflated } : {}),
+    ...(skipped ? { skipped } : {}),
     ...(final ? { final } : {}),
   };
   const parts = [

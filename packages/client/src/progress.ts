@@ -7,7 +7,7 @@ export type Verdict = 'deliver' | 'drop' | 'gap';
  * How far one subscription has come in its channel (DEL-1, DEL-2).
  *
  * Example: at offset 7 of epoch `a`, offset 8 is delivered, 7 is dropped as a repeat, and 9 is a
- * gap: 8 is missing, and 9 is not shown before it. 9 with `conflated: 1` is delivered: the server
+ * gap: 8 is missing, and 9 is not shown before it. 9 with `skipped: 3` is delivered: the server
  * says that it stands for 8 as well.
  */
 export class Progress {
@@ -26,7 +26,7 @@ export class Progress {
     // A new epoch begins: whatever was missed belongs to two logs, which only the server can tell apart.
     if (epoch && at.epoch && epoch !== at.epoch) return 'gap';
     if (offset <= at.offset) return 'drop';
-    if (offset !== at.offset + 1 && !vouched && !publication.conflated) return 'gap';
+    if (offset !== at.offset + 1 && !vouched && !publication.skipped) return 'gap';
     this.position = { offset, epoch: at.epoch };
     return 'deliver';
   }

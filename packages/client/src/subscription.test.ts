@@ -70,12 +70,12 @@ test('DEL-2: a hole among live publications is never shown: unsubscribe, then re
   scene.tutti.close();
 });
 
-test('BP-3: a publication that says conflated may jump; one of another epoch may not', async () => {
+test('BP-3: a publication that says it skipped may jump; one of another epoch may not', async () => {
   const scene = await setConnectedScene();
   const { log } = follow(scene);
   await scene.pass(momentMs);
   log.length = 0;
-  push(scene, pub(1), pub(5, { conflated: 3 }), pub(6, { epoch: 'f' }));
+  push(scene, pub(1), pub(5, { skipped: 3 }), pub(6, { epoch: 'f' }));
   assert.deepEqual(log, ['p1@1', 'p5@5', 'subscribing 2500']);
   scene.tutti.close();
 });

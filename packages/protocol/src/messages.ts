@@ -29,8 +29,12 @@ export interface Publication<P = Uint8Array> {
   key?: string;
   /** Sent with offset 1 of an epoch, so that a live subscriber learns of the new epoch. */
   epoch?: string;
-  /** Tutti: older values of this key or channel were replaced by this one while it waited. */
-  conflated?: number;
+  /**
+   * Tutti: publications before this one that this subscriber was not sent, because its connection
+   * lagged and newer ones took their place, or because it asked for fewer (BP-6). Where it is
+   * present, the offset may jump by more than one.
+   */
+  skipped?: number;
   /** Tutti: the last word on its key; never conflated away. */
   final?: boolean;
 }
@@ -65,6 +69,11 @@ export interface SubscribeRequest<P = Uint8Array> {
   /** Bit 1: channel compaction offered. Bit 2: answer error 112 in place of `recovered: false`. */
   flag?: number;
   type?: number;
+  /**
+   * Tutti: at most one update in so many milliseconds, of each key where publications have keys; the
+   * newest wins, and `final` ones all come. 0: every publication.
+   */
+  interval?: number;
 }
 
 export interface UnsubscribeRequest {
@@ -113,6 +122,8 @@ export interface RefreshRequest {
 export interface SubRefreshRequest {
   channel?: string;
   token?: string;
+  /** Tutti: changes the interval of a running subscription; a token is then not needed. */
+  interval?: number;
 }
 
 /**
@@ -175,6 +186,8 @@ export interface SubscribeResult<P = Uint8Array> {
   was_recovering?: boolean;
   delta?: boolean;
   type?: number;
+  /** Tutti: the interval that is really kept, where one was asked for. */
+  interval?: number;
 }
 
 /** Tutti: where the publication stands in the log; both absent where the channel keeps no history. */
@@ -209,6 +222,8 @@ export interface RefreshResult {
 export interface SubRefreshResult {
   expires?: boolean;
   ttl?: number;
+  /** Tutti: the interval that is really kept, where one was asked for. */
+  interval?: number;
 }
 
 // Pushes: what the server tells unasked.

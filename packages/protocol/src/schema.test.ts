@@ -56,8 +56,8 @@ test('fields beyond the Centrifuge protocol have numbers from 101 up, and only t
       .map(([name]) => `${message}.${name}`),
   );
   assert.deepEqual(ours.sort(), [
-    'Publication.conflated',
     'Publication.final',
+    'Publication.skipped',
     'PublishRequest.expected_epoch',
     'PublishRequest.expected_offset',
     'PublishRequest.final',
@@ -65,6 +65,10 @@ test('fields beyond the Centrifuge protocol have numbers from 101 up, and only t
     'PublishResult.duplicate',
     'PublishResult.epoch',
     'PublishResult.offset',
+    'SubRefreshRequest.interval',
+    'SubRefreshResult.interval',
+    'SubscribeRequest.interval',
+    'SubscribeResult.interval',
   ]);
 });
 

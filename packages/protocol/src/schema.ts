@@ -110,7 +110,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
     channel: string(10),
     key: string(11),
     epoch: string(14),
-    conflated: uint32(101),
+    skipped: uint32(101),
     final: bool(102),
   },
   Position: { offset: required(uint64(1)), epoch: required(string(2)) },
@@ -136,6 +136,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
     delta: string(12),
     flag: int64(14),
     type: int32(15),
+    interval: uint32(101),
   },
   UnsubscribeRequest: { channel: string(1) },
   PublishRequest: {
@@ -153,7 +154,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
   RPCRequest: { data: bytes(1), method: string(2) },
   SendRequest: { data: bytes(1) },
   RefreshRequest: { token: string(1) },
-  SubRefreshRequest: { channel: string(1), token: string(2) },
+  SubRefreshRequest: { channel: string(1), token: string(2), interval: uint32(101) },
   Command: {
     id: uint32(1),
     connect: message(4, 'ConnectRequest'),
@@ -197,6 +198,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
     was_recovering: bool(12),
     delta: bool(13),
     type: int32(15),
+    interval: uint32(101),
   },
   PublishResult: { offset: uint64(101), epoch: string(102), duplicate: bool(103) },
   PresenceResult: { presence: required(map(1, 'ClientInfo')) },
@@ -208,7 +210,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
   },
   RPCResult: { data: bytes(1) },
   RefreshResult: { client: required(string(1)), version: string(2), expires: bool(3), ttl: uint32(4) },
-  SubRefreshResult: { expires: bool(1), ttl: uint32(2) },
+  SubRefreshResult: { expires: bool(1), ttl: uint32(2), interval: uint32(101) },
 
   Join: { info: required(message(1, 'ClientInfo')) },
   Leave: { info: required(message(1, 'ClientInfo')) },

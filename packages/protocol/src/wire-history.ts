@@ -15,6 +15,11 @@ export const wireHistory: readonly WireVersion[] = [
     change: 'The Centrifuge client protocol v2 as Tutti uses it, and the first extensions (fields from 101 up).',
     schemaHash: 'ea1064d63ca6a94a9bec1edb155f59fe',
   },
+  {
+    version: 2,
+    change: 'A subscription may ask for an interval; `conflated` is called `skipped` (before the first release).',
+    schemaHash: '52777e86f2a471fd2b73f79c4807881f',
+  },
 ];
 
 /**

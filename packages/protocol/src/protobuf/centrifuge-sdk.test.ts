@@ -16,7 +16,15 @@ function sdkCodec(): SdkCodec {
 }
 
 /** Tutti's own members, which the SDK neither writes nor reads. */
-const ours = new Set(['idempotency_key', 'expected_offset', 'expected_epoch', 'final', 'conflated', 'duplicate']);
+const ours = new Set([
+  'idempotency_key',
+  'expected_offset',
+  'expected_epoch',
+  'final',
+  'skipped',
+  'duplicate',
+  'interval',
+]);
 
 function withoutOurs(message: unknown): unknown {
   if (typeof message !== 'object' || message === null || message instanceof Uint8Array) return message;

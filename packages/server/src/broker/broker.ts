@@ -52,7 +52,7 @@ export interface LivePublication {
 }
 
 /** A publication before it has a position. */
-export type PublicationDraft = Omit<Publication, 'offset' | 'time' | 'epoch' | 'channel' | 'delta' | 'conflated'>;
+export type PublicationDraft = Omit<Publication, 'offset' | 'time' | 'epoch' | 'channel' | 'delta' | 'skipped'>;
 
 export interface HistoryRetention {
   /** Most publications kept; at least 1. */
