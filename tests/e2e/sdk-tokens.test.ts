@@ -14,7 +14,7 @@ before(async () => {
 });
 after(() => node.close());
 
-/** Whole seconds, so that a token of one second is not born expired. */
+/** Whole seconds, as tokens say them: at least one less than that is left. */
 const inSeconds = (seconds: number): number => (Math.floor(Date.now() / 1_000) + seconds) * 1_000;
 const never = (): Promise<string> => new Promise(() => {});
 
@@ -39,7 +39,7 @@ withBothCodecs('connection tokens that run out', (codec) => {
   test('CON-5: without a refresh the connection ends with 3005 after the grace, and comes back with a new token', async (t) => {
     let asked = 0;
     const sdk = await connectSdk(t, codec, node, {
-      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(1) + 500 }),
+      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(2) }),
       getToken: () => {
         asked += 1;
         return asked === 1 ? never() : node.token({ user: 'ann' });
@@ -53,7 +53,7 @@ withBothCodecs('connection tokens that run out', (codec) => {
   test('CON-5: a refresh with a token that has run out itself ends with 3005, and the client comes back', async (t) => {
     let asked = 0;
     const sdk = await connectSdk(t, codec, node, {
-      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(1) }),
+      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(2) }),
       getToken: () => {
         asked += 1;
         return node.token(asked === 1 ? { user: 'ann', expiresAtMs: Date.now() - 5_000 } : { user: 'ann' });
@@ -67,7 +67,7 @@ withBothCodecs('connection tokens that run out', (codec) => {
 
   test("a refresh with another user's token ends the connection for good", async (t) => {
     const sdk = await connectSdk(t, codec, node, {
-      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(1) }),
+      token: await node.token({ user: 'ann', expiresAtMs: inSeconds(2) }),
       getToken: () => node.token({ user: 'bob' }),
     });
     assert.equal((await sdk.events.next('disconnected')).code, 3500);
@@ -132,7 +132,7 @@ withBothCodecs('subscription tokens', (codec) => {
         return node.subscriptionToken({
           user: 'ann',
           channel: name,
-          ...(asked === 1 ? { expiresAtMs: inSeconds(1) + 500 } : {}),
+          ...(asked === 1 ? { expiresAtMs: inSeconds(2) } : {}),
         });
       },
     });
@@ -151,7 +151,7 @@ withBothCodecs('subscription tokens', (codec) => {
     const followed = await sdk.follow(name, {
       getToken: () => {
         asked += 1;
-        const expiresAtMs = [inSeconds(1), Date.now() - 5_000][asked - 1];
+        const expiresAtMs = [inSeconds(2), Date.now() - 5_000][asked - 1];
         return node.subscriptionToken({ user: 'ann', channel: name, ...(expiresAtMs ? { expiresAtMs } : {}) });
       },
     });
