@@ -103,6 +103,27 @@ withBothCodecs('recovery', (codec) => {
     await assertWhole(atAnn, n);
   });
 
+  test('BP-5: a client too slow for its channel gets all of it in the end, and the others are not disturbed', async (t) => {
+    const name = channel('log:slow');
+    const { proxy, url } = await proxyBefore(t);
+    const slow = await connectSdk(t, codec, node, { user: 'ann', url });
+    const fast = await connectSdk(t, codec, node, { user: 'bob' });
+    const atSlow = await slow.follow(name);
+    const atFast = await fast.follow(name);
+    proxy.set({ bytesPerSecond: 1_000 });
+    // More than the queue, the network's buffers and the proxy hold together.
+    const count = 300;
+    for (let n = 1; n <= count; n += 20) {
+      await publishMany(name, n, n + 19, 'x'.repeat(50_000));
+      await atFast.publications(n + 19);
+    }
+    await assertWhole(atFast, count);
+    assert.ok(atSlow.events.all('publication').length < count);
+    proxy.heal();
+    await assertWhole(atSlow, count);
+    assert.equal(fast.events.all('connected').length, 1);
+  });
+
   test('frames in slices of a few bytes arrive like any others', async (t) => {
     const { proxy, url } = await proxyBefore(t);
     proxy.set({ sliceBytes: 3 });
