@@ -56,6 +56,8 @@ export function openNamespace(name: string, options: Partial<Namespace> = {}): N
     presence: false,
     joinLeave: false,
     payload: 'json',
+    delivery: 'all',
+    overflow: 'auto',
     allowSubscribe: 'anyone',
     allowPublish: 'anyone',
     allowHistory: 'anyone',

@@ -110,12 +110,14 @@ export interface ServerFrame {
 
 /**
  * A WebSocket client that keeps no rule unless told: for conformance suites and proofs. It answers
- * neither pings nor Close frames by itself, and shows every frame as it came.
+ * neither pings nor Close frames by itself (unless `answersPings`), and shows every frame as it came.
  */
 export class HostileWebSocket {
   readonly socket: Socket;
   /** Head of the answer to the request to upgrade. */
   readonly head: string;
+  /** Answers pings as they are read, and shows them no more; the server's marks are such. */
+  answersPings = false;
   #buffered: Buffer;
   readonly #frames: ServerFrame[] = [];
   readonly #waiting: ((frame: ServerFrame | undefined) => void)[] = [];
@@ -204,6 +206,10 @@ export class HostileWebSocket {
   #parse(): void {
     for (let parsed = parseFrame(this.#buffered); parsed !== undefined; parsed = parseFrame(this.#buffered)) {
       this.#buffered = this.#buffered.subarray(parsed.length);
+      if (this.answersPings && parsed.frame.opcode === opcodes.ping) {
+        this.send({ opcode: opcodes.pong, payload: parsed.frame.payload });
+        continue;
+      }
       const resolve = this.#waiting.shift();
       if (resolve === undefined) this.#frames.push(parsed.frame);
       else resolve(parsed.frame);

@@ -61,11 +61,14 @@ export class MemoryConnection implements Connection {
     this.drop();
   }
 
+  /** A peer that reads has taken everything already. */
+  mark(): void {}
+
   /** The peer took what was in flight, and goes on reading. */
-  read(): void {
+  read(roundTripMs?: number): void {
     this.stalled = false;
     this.inFlight = 0;
-    this.#handler?.drained();
+    this.#handler?.confirmed(roundTripMs);
   }
 
   /** The network went away. */

@@ -23,6 +23,8 @@ function closed(name: string, open: Partial<Namespace> = {}): Namespace {
     presence: true,
     joinLeave: false,
     payload: 'json',
+    delivery: 'all',
+    overflow: 'auto',
     allowSubscribe: 'token',
     allowPublish: 'nobody',
     allowHistory: 'nobody',

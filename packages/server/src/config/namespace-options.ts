@@ -31,7 +31,7 @@ export const namespaceOptions = {
     type: 'boolean',
     default: false,
     since: '0.1',
-    description: 'Subscribers that ask for it are told who joins and who leaves. Needs `presence`.',
+    description: 'Subscribers are told who joins and who leaves. Needs `presence`.',
   },
   payload: {
     type: 'choice',
@@ -39,6 +39,22 @@ export const namespaceOptions = {
     default: 'json',
     since: '0.1',
     description: '`json`: payloads are checked to be JSON. `binary`: any bytes, for Protobuf connections only.',
+  },
+  delivery: {
+    type: 'choice',
+    choices: ['all', 'latest', 'latest_by_key'],
+    default: 'all',
+    since: '0.1',
+    description:
+      'What a client that reads too slowly is sent of what waits for it. `all`: everything. `latest`: only the newest publication. `latest_by_key`: the newest of each `key`. Clients that keep up get everything; `final` publications always come.',
+  },
+  overflow: {
+    type: 'choice',
+    choices: ['auto', 'recover', 'disconnect', 'drop'],
+    default: 'auto',
+    since: '0.1',
+    description:
+      'What happens when more waits for a client than `outboundBytesMax`. `recover`: it goes on from the history when it reads again (needs `historySize`). `disconnect`: it is closed with code 3008. `drop`: the oldest are dropped (only without `historySize`). `auto`: `recover` where there is history, else `disconnect`.',
   },
   allowSubscribe: {
     type: 'choice',

@@ -14,12 +14,20 @@ export interface Namespace {
   readonly joinLeave: boolean;
   /** `json`: payloads are checked to be JSON. `binary`: any bytes, for Protobuf connections only. */
   readonly payload: 'json' | 'binary';
+  /** What a lagging connection is sent of what waits for it (BP-3). */
+  readonly delivery: Delivery;
+  /** What happens where a connection lags so far that its queue is full (BP-4). */
+  readonly overflow: Overflow;
   readonly allowSubscribe: SubscribeAllowance;
   readonly allowPublish: Allowance;
   readonly allowHistory: Allowance;
   readonly allowPresence: Allowance;
 }
 
+/** `all`: everything. `latest`: the newest publication. `latest_by_key`: the newest of each key. */
+export type Delivery = 'all' | 'latest' | 'latest_by_key';
+/** `auto`: recover where there is history, else disconnect. */
+export type Overflow = 'auto' | 'recover' | 'disconnect' | 'drop';
 /** `token`: only with a subscription token or a capability. `user`: whoever is not anonymous. */
 export type SubscribeAllowance = 'nobody' | 'token' | 'user' | 'anyone';
 /** `subscriber`: who is subscribed now. */

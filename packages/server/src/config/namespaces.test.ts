@@ -14,6 +14,8 @@ function namespace(name: string): Namespace {
     presence: false,
     joinLeave: false,
     payload: 'json',
+    delivery: 'all',
+    overflow: 'auto',
     allowSubscribe: 'token',
     allowPublish: 'nobody',
     allowHistory: 'nobody',

@@ -21,7 +21,7 @@ const devWritten: WrittenSettings = {
   namespaces: {
     chat: { ...room, historySize: 1000, historyTtl: '30d', durable: true },
     typing: { ...forAnyone, allowHistory: 'nobody', allowPresence: 'nobody' },
-    ticker: { ...forAnyone, historySize: 480, allowPublish: 'nobody' },
+    ticker: { ...forAnyone, historySize: 480, delivery: 'latest_by_key', allowPublish: 'nobody' },
     tutti: { ...forAnyone, historySize: 120, allowPublish: 'nobody' },
     personal: { historySize: 100, allowSubscribe: 'nobody', allowPublish: 'nobody' },
     demo: room,

@@ -62,6 +62,10 @@ export function readNamespace(name: string, written: unknown, report: Report): N
 
 function contradictions(namespace: Namespace): [string, string][] {
   const found: [string, string][] = [];
+  if (namespace.overflow === 'recover' && namespace.historySize === 0)
+    found.push(['overflow', 'recover needs historySize: there is no log to go on from']);
+  if (namespace.overflow === 'drop' && namespace.historySize > 0)
+    found.push(['overflow', 'drop is only for namespaces without historySize: with history, recover loses nothing']);
   if (namespace.durable && namespace.historySize === 0)
     found.push(['durable', 'needs historySize: say how many publications to keep']);
   if (namespace.joinLeave && !namespace.presence) found.push(['joinLeave', 'needs presence: set presence to true too']);

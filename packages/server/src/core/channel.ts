@@ -1,9 +1,9 @@
 import type { Position, Publication, Push } from '@tutti/protocol';
 import type { LivePublication } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { Batch } from './batch.ts';
 import type { Flushable } from './flush-scheduler.ts';
 import { fixedLimits } from './limits.ts';
-import { SharedFrames } from './shared-frames.ts';
 
 /**
  * - `opening`: the bus is being joined and the top read; live publications wait in the tail.
@@ -15,7 +15,7 @@ export type ChannelState = 'opening' | 'live' | 'repairing' | 'closed';
 
 /** What the fan-out needs to know of a subscription. */
 export interface Recipient {
-  readonly session: { deliver(shared: SharedFrames, count: number): void };
+  readonly session: { deliver(batch: Batch): void };
 }
 
 /**
@@ -70,8 +70,8 @@ export class Channel<Member extends Recipient> implements Flushable {
     if (this.#waiting.length === 0) return;
     const pushes = this.#waiting;
     this.#waiting = [];
-    const shared = new SharedFrames(pushes.map((push) => ({ push })));
-    for (const member of this.live) member.session.deliver(shared, pushes.length);
+    const batch = new Batch(this, pushes);
+    for (const member of this.live) member.session.deliver(batch);
   }
 
   /** Keeps a publication at hand for who is behind. The oldest leave first; the log has them. */

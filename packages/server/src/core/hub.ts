@@ -63,6 +63,18 @@ export class Hub {
     if (channel.behind.size === 0 && channel.state === 'live') channel.dropTail();
   }
 
+  /** Its connection lags, and the log has what it is not given now: it goes on from there when it can. */
+  fallBehind(subscription: Subscription, offset: number | undefined): void {
+    const channel = subscription.channel;
+    if (channel === undefined || (subscription.state !== 'live' && subscription.state !== 'behind')) return;
+    if (subscription.state === 'live') subscription.offset = channel.top;
+    if (offset !== undefined) subscription.offset = offset;
+    channel.live.delete(subscription);
+    channel.behind.add(subscription);
+    subscription.state = 'behind';
+    this.#telemetry.count('subscriptions_fell_behind');
+  }
+
   /** Idempotent. */
   leave(subscription: Subscription): void {
     const channel = subscription.channel;

@@ -26,14 +26,16 @@ export interface Limits {
 /** Bounds that nobody needed to change yet. */
 export const fixedLimits = {
   /** Bytes of publications in one page of a recovery; a page holds at least one publication. */
-  recoveryPageBytesMax: 1024 * 1024,
+  recoveryPageBytesMax: 256 * 1024,
   /** A subscription that catches up reads its next page when less than this waits for its connection. */
-  catchUpQueueBytesMax: 256 * 1024,
+  catchUpQueueBytesMax: 64 * 1024,
+  /** Bytes of one channel with a log that wait for one connection; beyond them it goes on from the log. */
+  recoverLaneBytesMax: 512 * 1024,
+  /** Milliseconds that a subscription may ask to be between its updates. */
+  intervalMaxMs: 60_000,
   /** Publications that a channel keeps at hand while somebody catches up. Beyond it the log is read again. */
   tailMax: 512,
   tailBytesMax: 1024 * 1024,
-  /** Publications joined into one frame, in bytes before the one that crosses it. */
-  batchBytesMax: 64 * 1024,
   /** Members in one answer to `presence`; more are counted by `presence_stats`. */
   presenceMembersMax: 5_000,
   /** Bytes of an idempotency key as the client sends it. */

@@ -159,7 +159,7 @@ export class Node {
       }
       // A client cannot ask for it again, so it is told, and the connection goes on.
       session.dropSubscription(subscription);
-      session.deliverOwn([{ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } }]);
+      session.send({ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } });
     }
     return count;
   }

@@ -1,83 +1,396 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Publication, Push } from '@tutti/protocol';
 import { jsonCodec } from '@tutti/protocol/json';
+import { openNamespace } from '@tutti/testkit/core-node';
+import type { Namespace } from '../config/namespace.ts';
 import type { Connection, OutboundFrame } from '../transport/transport.ts';
-import { OutboundQueue } from './outbound-queue.ts';
+import { Batch } from './batch.ts';
+import { OutboundQueue, type QueueBounds, type QueueOwner } from './outbound-queue.ts';
 
-/** A peer that takes nothing by itself. */
+/** A peer that takes nothing by itself; `take` lets it. */
 class StuckConnection implements Connection {
   readonly transport = 'stuck';
   readonly codec = jsonCodec;
   readonly remoteAddress = '';
   inFlight = 0;
-  readonly writes: number[][] = [];
+  takesAtOnce = false;
+  writes = 0;
+  marks = 0;
+  readonly pushes: Push[] = [];
+  readonly controls: string[] = [];
 
   send(frames: readonly OutboundFrame[]): void {
-    this.writes.push(frames.map((frame) => frame.bytes.length));
-    for (const frame of frames) this.inFlight += frame.bytes.length;
+    this.writes += 1;
+    for (const { bytes } of frames) {
+      if (!this.takesAtOnce) this.inFlight += bytes.length;
+      if (bytes[0] === 'c'.charCodeAt(0)) this.controls.push(Buffer.from(bytes).toString().trim());
+      else for (const reply of jsonCodec.decodeReplies(bytes)) if (reply.push) this.pushes.push(reply.push);
+    }
+  }
+  mark(): void {
+    this.marks += 1;
+  }
+  take(): void {
+    this.inFlight = 0;
   }
   close(): void {}
   terminate(): void {}
 }
 
-function frame(bytes: number): OutboundFrame {
-  return { bytes: new Uint8Array(bytes), binary: false };
+interface Scene {
+  readonly connection: StuckConnection;
+  readonly queue: OutboundQueue;
+  readonly events: string[];
+  intervalMs: number;
+  /** Offsets that arrived in a channel. */
+  offsets(channel: string): (number | undefined)[];
+  drain(nowMs?: number): void;
 }
 
-test('frames that wait leave together, in one write and in order', () => {
+function scene(bounds: Partial<QueueBounds> = {}): Scene {
   const connection = new StuckConnection();
-  const queue = new OutboundQueue(connection, 1_000, 500);
-  for (const bytes of [10, 20, 30]) assert.ok(queue.push(frame(bytes)));
-  assert.equal(queue.flush(), 60);
-  assert.deepEqual(connection.writes, [[10, 20, 30]]);
-  assert.equal(queue.bytes, 0);
-});
-
-test('BP-2: no more than the window and one frame is with the transport; the rest waits', () => {
-  const connection = new StuckConnection();
-  const queue = new OutboundQueue(connection, 10_000, 100);
-  for (let i = 0; i < 10; i += 1) queue.push(frame(60));
-  queue.flush();
-  assert.deepEqual(connection.writes, [[60, 60]]);
-  assert.equal(queue.flush(), 0, 'nothing more while the peer takes nothing');
-  assert.equal(queue.bytes, 480);
-  connection.inFlight = 0;
-  queue.flush();
-  assert.deepEqual(connection.writes.at(-1), [60, 60]);
-});
-
-test('BP-1: at the bound a frame is refused, and what waits stays as it was', () => {
-  const queue = new OutboundQueue(new StuckConnection(), 100, 10);
-  assert.ok(queue.push(frame(70)));
-  assert.equal(queue.push(frame(31)), false);
-  assert.equal(queue.bytes, 70);
-  assert.ok(queue.push(frame(30)));
-});
-
-test('a transport that takes everything at once is given everything at once: it will never say drained', () => {
-  const connection = new StuckConnection();
-  connection.send = (frames): void => {
-    connection.writes.push(frames.map((each) => each.bytes.length));
+  const events: string[] = [];
+  const owner: QueueOwner = {
+    intervalOf: () => made.intervalMs,
+    fellBehind: (channel, offset) => void events.push(`${channel} fell behind at ${offset}`),
+    tooSlow: () => void events.push('too slow'),
+    skipped: (how, namespace, count) => void events.push(`${count} ${how} in ${namespace}`),
   };
-  const queue = new OutboundQueue(connection, 10_000, 100);
-  for (let i = 0; i < 10; i += 1) queue.push(frame(60));
-  assert.equal(queue.flush(), 600);
-  assert.ok(queue.isEmpty);
+  const queue = new OutboundQueue(connection, owner, { outboundBytesMax: 100_000, inFlightBytesMax: 1_000, ...bounds });
+  const made: Scene = {
+    connection,
+    queue,
+    events,
+    intervalMs: 0,
+    offsets: (channel) => connection.pushes.filter((push) => push.channel === channel).map((push) => push.pub?.offset),
+    drain: (nowMs = 0) => {
+      for (let i = 0; i < 10_000 && (queue.bytes > 0 || i === 0); i += 1) {
+        connection.take();
+        queue.confirmed(5);
+        queue.flush(nowMs);
+      }
+    },
+  };
+  return made;
+}
+
+const everything = openNamespace('all', { historySize: 100 });
+const latest = openNamespace('latest', { delivery: 'latest', historySize: 100 });
+const byKey = openNamespace('keyed', { delivery: 'latest_by_key', historySize: 100 });
+
+function batch(namespace: Namespace, publications: Partial<Publication>[], bytes = 100): Batch {
+  const name = `${namespace.name}:x`;
+  const data = Buffer.from(JSON.stringify('.'.repeat(bytes)));
+  return new Batch(
+    { name, namespace },
+    publications.map((publication) => ({ channel: name, pub: { data, ...publication } })),
+  );
+}
+
+/** One batch a publication, as live ones come. */
+function publish(on: Scene, namespace: Namespace, publications: Partial<Publication>[], bytes = 100): void {
+  for (const publication of publications) on.queue.deliver(batch(namespace, [publication], bytes));
+}
+
+function numbered(
+  from: number,
+  to: number,
+  more: (offset: number) => Partial<Publication> = () => ({}),
+): Partial<Publication>[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => ({ offset: from + i, ...more(from + i) }));
+}
+
+function control(name: string): OutboundFrame {
+  return { bytes: Buffer.from(`c-${name}`), binary: false };
+}
+
+test('what waits leaves together, in one write and in order', () => {
+  const on = scene({ inFlightBytesMax: 100_000 });
+  publish(on, everything, numbered(1, 5));
+  on.queue.push(control('a'));
+  on.queue.flush(0);
+  assert.equal(on.connection.writes, 1);
+  assert.deepEqual(on.offsets('all:x'), [1, 2, 3, 4, 5]);
+  assert.equal(on.queue.bytes, 0);
 });
 
-test('a frame larger than the window, or than the bound, still leaves an empty queue', () => {
-  const connection = new StuckConnection();
-  const queue = new OutboundQueue(connection, 100, 10);
-  assert.ok(queue.push(frame(5_000)));
-  assert.equal(queue.flush(), 5_000);
-  assert.ok(queue.isEmpty);
+test('frames are shared: a connection that does not lag hands over the very bytes of the batch', () => {
+  const sent: OutboundFrame[] = [];
+  const shared = batch(everything, numbered(1, 3));
+  for (let i = 0; i < 2; i += 1) {
+    const on = scene({ inFlightBytesMax: 100_000 });
+    on.connection.send = (frames): void => void sent.push(...frames);
+    on.queue.deliver(shared);
+    on.queue.flush(0);
+  }
+  assert.equal(sent.length, 2);
+  assert.equal(sent[0], sent[1]);
 });
 
-test('a cleared queue gives nothing more', () => {
-  const connection = new StuckConnection();
-  const queue = new OutboundQueue(connection, 100, 10);
-  queue.push(frame(50));
-  queue.clear();
-  assert.equal(queue.flush(), 0);
-  assert.deepEqual(connection.writes, []);
+test('BP-2: no more than the window and one turn is with the peer; the rest waits', () => {
+  const on = scene();
+  publish(on, everything, numbered(1, 100));
+  on.queue.flush(0);
+  assert.ok(on.connection.inFlight <= 1_000 + 8 * 1_024, `${on.connection.inFlight} bytes`);
+  assert.equal(on.queue.flush(0), 0, 'nothing more while the peer takes nothing');
+  assert.ok(on.queue.isLagging);
+  on.drain();
+  assert.deepEqual(
+    on.offsets('all:x'),
+    numbered(1, 100).map((publication) => publication.offset),
+  );
+  assert.equal(on.queue.isLagging, false);
+});
+
+test('BP-2: marks follow what is sent, several to a window', () => {
+  const on = scene({ inFlightBytesMax: 64 * 1024, outboundBytesMax: 1_000_000 });
+  publish(on, everything, numbered(1, 2_000));
+  on.queue.flush(0);
+  assert.ok(on.connection.marks >= 3, `${on.connection.marks} marks`);
+});
+
+test('a transport that takes everything at once is given everything at once', () => {
+  const on = scene();
+  on.connection.takesAtOnce = true;
+  publish(on, everything, numbered(1, 100));
+  on.queue.flush(0);
+  assert.equal(on.queue.bytes, 0);
+  assert.equal(on.offsets('all:x').length, 100);
+});
+
+test('BP-3: nothing is conflated for a connection that keeps up', () => {
+  const on = scene();
+  for (const publication of numbered(1, 50)) {
+    publish(on, latest, [publication]);
+    on.queue.flush(0);
+    on.connection.take();
+  }
+  assert.deepEqual(
+    on.offsets('latest:x'),
+    numbered(1, 50).map((publication) => publication.offset),
+  );
+  assert.deepEqual(on.events, []);
+});
+
+test('BP-3: latest: of what waits only the newest and the final ones are sent, in order, marked with what was skipped', () => {
+  const on = scene();
+  publish(on, latest, numbered(1, 20));
+  on.queue.flush(0);
+  const sentAtFirst = on.offsets('latest:x').length;
+  publish(
+    on,
+    latest,
+    numbered(21, 60, (offset) => (offset === 30 || offset === 31 ? { final: true } : {})),
+  );
+  on.drain();
+  const offsets = on.offsets('latest:x');
+  assert.deepEqual(offsets.slice(sentAtFirst), [30, 31, 60]);
+  let before = 0;
+  for (const { pub } of on.connection.pushes) {
+    assert.equal((pub?.offset ?? 0) - before - 1, pub?.skipped ?? 0, `the jump to ${pub?.offset} is told`);
+    before = pub?.offset ?? 0;
+  }
+  assert.ok(
+    on.events.every((event) => /conflated in latest/.test(event)),
+    String(on.events),
+  );
+});
+
+test('BP-3: latest_by_key: the newest of each key, never back in offset, every jump told', () => {
+  const on = scene();
+  const keys = ['A', 'B', 'C'];
+  publish(
+    on,
+    byKey,
+    numbered(1, 90, (offset) => ({ key: keys[offset % 3] ?? '' })),
+  );
+  on.queue.flush(0);
+  publish(
+    on,
+    byKey,
+    numbered(91, 200, (offset) => ({ key: keys[offset % 3] ?? '' })),
+  );
+  on.drain();
+  const offsets = on.offsets('keyed:x').map(Number);
+  assert.deepEqual(offsets.slice(-3), [198, 199, 200]);
+  assert.deepEqual(
+    offsets,
+    [...offsets].sort((a, b) => a - b),
+  );
+  let before = 0;
+  for (const { pub } of on.connection.pushes) {
+    assert.equal((pub?.offset ?? 0) - before - 1, pub?.skipped ?? 0);
+    before = pub?.offset ?? 0;
+  }
+});
+
+test('BP-3: a newer value does not take the place of a final one of its key', () => {
+  const on = scene();
+  publish(on, everything, numbered(1, 400));
+  on.queue.flush(0);
+  assert.ok(on.queue.isLagging);
+  publish(on, byKey, [
+    { offset: 41, key: 'order', final: true },
+    { offset: 42, key: 'order' },
+    { offset: 43, key: 'order' },
+  ]);
+  on.drain();
+  assert.deepEqual(on.offsets('keyed:x'), [41, 43]);
+});
+
+test('BP-4: all with a log: beyond the bound of a lane its connection goes on from the log, where it stopped', () => {
+  const on = scene({ outboundBytesMax: 5_000_000 });
+  publish(on, everything, numbered(1, 2_000), 1_000);
+  on.queue.flush(0);
+  const sent = on.offsets('all:x').length;
+  assert.deepEqual(on.events, [`all:x fell behind at ${sent}`]);
+  assert.ok(on.queue.bytes < 600_000);
+  on.drain();
+  assert.deepEqual(
+    on.offsets('all:x'),
+    numbered(1, sent).map((publication) => publication.offset),
+    'nothing of the line after it',
+  );
+});
+
+test('BP-4: without a log, disconnect ends the connection at the bound', () => {
+  const on = scene();
+  publish(
+    on,
+    openNamespace('plain', { overflow: 'auto' }),
+    Array.from({ length: 200 }, () => ({})),
+    1_000,
+  );
+  assert.ok(on.events.includes('too slow'));
+});
+
+test('BP-4, BP-6: drop leaves out the oldest, keeps final ones, and says how many', () => {
+  const on = scene();
+  const dropping = openNamespace('drop', { overflow: 'drop' });
+  publish(on, dropping, [{ key: 'first', final: true }], 1_000);
+  publish(
+    on,
+    dropping,
+    Array.from({ length: 300 }, (_, i) => ({ key: String(i) })),
+    1_000,
+  );
+  assert.ok(on.queue.bytes <= 100_000);
+  const dropped = on.events.map((event) => Number(/^(\d+) dropped/.exec(event)?.[1] ?? NaN));
+  const total = dropped.reduce((sum, count) => sum + count, 0);
+  assert.ok(total > 100, `${total} dropped`);
+  on.drain();
+  const keys = on.connection.pushes.map((push) => push.pub?.key);
+  assert.ok(keys.includes('first'));
+  assert.equal(keys.at(-1), '299');
+  assert.equal(on.connection.pushes.length, 301 - total);
+  assert.equal(
+    on.connection.pushes.reduce((sum, push) => sum + (push.pub?.skipped ?? 0), 0),
+    total,
+  );
+});
+
+test('BP-4: the largest lane yields, and the others keep what they have', () => {
+  const on = scene({ outboundBytesMax: 60_000 });
+  publish(on, everything, numbered(1, 20), 100);
+  on.queue.flush(0);
+  publish(on, everything, numbered(21, 40), 100);
+  publish(
+    on,
+    openNamespace('flood', { overflow: 'drop' }),
+    Array.from({ length: 200 }, () => ({})),
+    1_000,
+  );
+  on.drain();
+  assert.deepEqual(
+    on.offsets('all:x'),
+    numbered(1, 40).map((publication) => publication.offset),
+  );
+  assert.ok(
+    on.events.every((event) => /dropped in flood/.test(event)),
+    String(on.events),
+  );
+});
+
+test('BP-5: a flooded channel and a quiet one take turns, and control goes before both', () => {
+  const on = scene({ outboundBytesMax: 50_000_000 });
+  publish(
+    on,
+    openNamespace('flood', {}),
+    Array.from({ length: 2_000 }, () => ({})),
+    1_000,
+  );
+  on.queue.flush(0);
+  publish(on, everything, numbered(1, 3));
+  on.queue.push(control('answer'));
+  on.connection.pushes.length = 0;
+  for (let turn = 0; turn < 5; turn += 1) {
+    on.connection.take();
+    on.queue.flush(0);
+  }
+  assert.deepEqual(on.connection.controls, ['c-answer']);
+  assert.deepEqual(on.offsets('all:x'), [1, 2, 3]);
+  assert.ok(on.offsets('flood:x').length < 50);
+});
+
+test('BP-1: what waits never exceeds the bound by more than one batch, whatever comes', () => {
+  for (const overflow of ['drop', 'disconnect'] as const) {
+    const on = scene({ outboundBytesMax: 20_000 });
+    for (let i = 0; i < 500 && !on.events.includes('too slow'); i += 1) {
+      on.queue.deliver(batch(openNamespace('x', { overflow }), [{}, {}], 500));
+      assert.ok(on.queue.bytes <= 20_000 + 1_300, `${on.queue.bytes} bytes`);
+      on.queue.flush(0);
+    }
+  }
+});
+
+test('an interval: at most one update of each key within it, the newest, and the first at once', () => {
+  const on = scene();
+  on.intervalMs = 1_000;
+  on.connection.takesAtOnce = true;
+  const seen: (number | undefined)[][] = [];
+  for (let nowMs = 0; nowMs < 3_000; nowMs += 100) {
+    publish(on, everything, [{ offset: nowMs / 100 + 1, key: 'A' }]);
+    on.connection.pushes.length = 0;
+    on.queue.flush(nowMs);
+    if (on.connection.pushes.length > 0) seen.push([nowMs, ...on.offsets('all:x')]);
+  }
+  assert.deepEqual(seen, [
+    [0, 1],
+    [1_000, 11],
+    [2_000, 21],
+  ]);
+  assert.equal(on.queue.dueIn(2_900), 100, 'the last value is not forgotten');
+  on.queue.flush(3_000);
+  assert.equal(on.offsets('all:x').at(-1), 30);
+  assert.equal(on.queue.isLagging, false);
+});
+
+test('an interval that ends lets what waits go at once, and the channel is in the common line again', () => {
+  const on = scene();
+  on.connection.takesAtOnce = true;
+  on.intervalMs = 60_000;
+  publish(on, everything, numbered(1, 1));
+  on.queue.flush(0);
+  publish(on, everything, numbered(2, 4));
+  on.queue.flush(10);
+  assert.deepEqual(on.offsets('all:x'), [1]);
+  on.intervalMs = 0;
+  on.queue.intervalChanged('all:x');
+  on.queue.flush(20);
+  publish(on, everything, numbered(5, 6));
+  on.queue.flush(30);
+  assert.deepEqual(on.offsets('all:x'), [1, 4, 5, 6]);
+});
+
+test('a lane that is dropped sends nothing more, and its bytes are given back', () => {
+  const on = scene();
+  publish(on, everything, numbered(1, 100));
+  on.queue.flush(0);
+  const sent = on.offsets('all:x').length;
+  on.queue.dropLane('all:x');
+  assert.equal(on.queue.bytes, 0);
+  assert.equal(on.queue.isLagging, false);
+  on.drain();
+  assert.equal(on.offsets('all:x').length, sent);
 });

@@ -8,6 +8,7 @@ import {
 } from '@tutti/protocol';
 import type { Broker, HistoryPage } from '../broker/broker.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
 import type { Hub } from './hub.ts';
 import { fixedLimits, type Limits } from './limits.ts';
@@ -132,7 +133,8 @@ export class Recovery {
     const last = due.at(-1)?.offset;
     if (last !== undefined) {
       subscription.offset = last;
-      subscription.session.deliverOwn(due.map((pub) => ({ push: publicationPush(channel.name, pub, channel.epoch) })));
+      const pushes = due.map((pub) => publicationPush(channel.name, pub, channel.epoch));
+      subscription.session.deliver(new Batch(channel, pushes));
     }
     if (subscription.state === 'behind' && subscription.offset === channel.top) this.#hub.goLive(subscription);
   }

@@ -12,13 +12,14 @@ import {
 } from '@tutti/protocol';
 import type { Identity } from '../auth/authenticator.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
+import { replyFrame, type Batch } from './batch.ts';
+import type { Timer } from './clock.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Lanes } from './lanes.ts';
 import { fixedLimits } from './limits.ts';
-import { OutboundQueue } from './outbound-queue.ts';
+import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
 import { rejectionOf } from './rejection-of.ts';
 import type { Services } from './services.ts';
-import { encodeFrames, type SharedFrames } from './shared-frames.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
 
@@ -67,7 +68,7 @@ const methods: readonly Method[] = [
  * Commands take effect in the order in which they came: none before the connect is authorised, and
  * those of one channel one after another.
  */
-export class Session implements ConnectionHandler, Subscriber, Wakeable {
+export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakeable {
   readonly id: string;
   readonly connection: Connection;
   /** By canonical channel name. */
@@ -81,6 +82,8 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
   readonly #queue: OutboundQueue;
   readonly #heartbeat: Heartbeat;
   #lanes: Lanes | undefined;
+  #laneTimer: Timer | undefined;
+  #roundTripMs: number | undefined;
   #waiting: Command[] | undefined;
   /** Subscriptions that go on reading the log when the queue has room again. */
   #catchingUp: Set<Subscription> | undefined;
@@ -92,7 +95,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     this.#services = services;
     this.#commands = commands;
     const { limits } = services;
-    this.#queue = new OutboundQueue(connection, limits.outboundBytesMax, limits.inFlightBytesMax);
+    this.#queue = new OutboundQueue(connection, this, limits);
     this.#heartbeat = new Heartbeat(limits);
     services.wheel.set(this, limits.connectTimeoutMs);
   }
@@ -142,7 +145,11 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     for (const command of commands) this.#accept(command);
   }
 
-  drained(): void {
+  confirmed(roundTripMs: number | undefined): void {
+    if (this.#state === 'closed') return;
+    if (roundTripMs !== undefined) this.#services.telemetry.observe('ping_round_trip_ms', roundTripMs);
+    this.#roundTripMs = roundTripMs;
+    this.#queue.confirmed(roundTripMs);
     this.flush();
   }
 
@@ -199,25 +206,64 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     this.wake(this.#services.clock.monotonic());
   }
 
-  deliver(shared: SharedFrames, count: number): void {
+  deliver(batch: Batch): void {
     if (this.#state === 'closed') return;
-    this.#services.telemetry.count('publications_delivered', count);
-    for (const frame of shared.for(this.connection.codec)) this.#enqueue(frame);
+    this.#services.telemetry.count('publications_delivered', batch.pushes.length);
+    this.#queue.deliver(batch);
+    if (this.#isStillOpen()) this.#services.flushes.connection(this);
   }
 
-  deliverOwn(replies: readonly Reply[]): void {
-    for (const frame of encodeFrames(this.connection.codec, replies)) this.#enqueue(frame);
+  /** Answers and control, for this session alone. */
+  send(reply: Reply): void {
+    this.#enqueue(replyFrame(this.connection.codec, reply));
+  }
+
+  /** How far the peer lags: bytes that wait here and on their way, and the last known round trip. */
+  get lag(): { bytes: number; roundTripMs: number | undefined } {
+    return { bytes: this.#queue.bytes + this.connection.inFlight, roundTripMs: this.#roundTripMs };
   }
 
   /** Hands waiting frames to the transport; then there may be room for who waits for it. */
   flush(): void {
     if (this.#state === 'closed') return;
-    const bytes = this.#queue.flush();
+    const now = this.#services.clock.monotonic();
+    const bytes = this.#queue.flush(now);
     if (bytes > 0) this.#services.telemetry.count('bytes_sent', bytes);
+    this.#flushAgainIn(this.#queue.dueIn(now));
     if (this.#catchingUp === undefined || !this.hasRoom) return;
     const waiting = this.#catchingUp;
     this.#catchingUp = undefined;
     for (const subscription of waiting) void this.#services.recovery.catchUp(subscription);
+  }
+
+  /** Changes how often a subscription is updated; returns the interval that is kept, milliseconds. */
+  setInterval(subscription: Subscription, wantedMs: number): number {
+    subscription.intervalMs = Math.min(wantedMs, fixedLimits.intervalMaxMs);
+    this.#queue.intervalChanged(subscription.channelName);
+    this.#services.flushes.connection(this);
+    return subscription.intervalMs;
+  }
+
+  // What the queue calls.
+
+  intervalOf(channel: string): number {
+    return this.subscriptions.get(channel)?.intervalMs ?? 0;
+  }
+
+  fellBehind(channel: string, offset: number | undefined): void {
+    const subscription = this.subscriptions.get(channel);
+    if (subscription === undefined) return;
+    this.#services.hub.fallBehind(subscription, offset);
+    this.catchUpWhenRoom(subscription);
+  }
+
+  tooSlow(): void {
+    this.#services.telemetry.count('slow_disconnects');
+    this.disconnect(disconnects.slow);
+  }
+
+  skipped(how: 'conflated' | 'dropped', namespace: string, count: number): void {
+    this.#services.telemetry.count(`publications_${how}`, count, namespace);
   }
 
   catchUpWhenRoom(subscription: Subscription): void {
@@ -235,7 +281,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     }
     this.dropSubscription(subscription);
     const unsubscribe = { code: kind.code, reason: kind.reason };
-    this.deliverOwn([{ push: { channel: subscription.channelName, unsubscribe } }]);
+    this.send({ push: { channel: subscription.channelName, unsubscribe } });
   }
 
   /** Leaves the channel without telling the client. Idempotent. */
@@ -245,6 +291,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     if (subscription.state === 'ended') return;
     const isMember = subscription.state !== 'joining' && subscription.channel?.namespace.presence === true;
     this.#services.hub.leave(subscription);
+    this.#queue.dropLane(subscription.channelName);
     if (isMember) this.#services.leavePresence(subscription.channelName, this.id);
   }
 
@@ -259,12 +306,24 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
 
   #enqueue(frame: OutboundFrame): void {
     if (this.#state === 'closed') return;
-    if (!this.#queue.push(frame)) {
-      this.#services.telemetry.count('slow_disconnects');
-      this.disconnect(disconnects.slow);
-      return;
-    }
-    this.#services.flushes.connection(this);
+    this.#queue.push(frame);
+    if (this.#isStillOpen()) this.#services.flushes.connection(this);
+  }
+
+  /** A function, because the queue may have ended the session, which the compiler does not see. */
+  #isStillOpen(): boolean {
+    return this.#state !== 'closed';
+  }
+
+  /** For lanes with an interval only: they wait for time, not for the peer. */
+  #flushAgainIn(ms: number): void {
+    this.#laneTimer?.cancel();
+    this.#laneTimer = undefined;
+    if (ms === Infinity) return;
+    this.#laneTimer = this.#services.clock.after(ms, () => {
+      this.#laneTimer = undefined;
+      this.flush();
+    });
   }
 
   #end(): void {
@@ -273,6 +332,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     this.#services.wheel.remove(this);
     for (const subscription of [...this.subscriptions.values()]) this.dropSubscription(subscription);
     this.#queue.clear();
+    this.#laneTimer?.cancel();
     this.#waiting = undefined;
     this.#catchingUp = undefined;
     this.#services.sessionEnded(this);
@@ -375,7 +435,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
 
   #call(command: Command): Call {
     const reply = (result: Omit<Reply, 'id'>): void => {
-      this.deliverOwn([command.id === undefined ? result : { id: command.id, ...result }]);
+      this.send(command.id === undefined ? result : { id: command.id, ...result });
     };
     const replyWhen = (result: Promise<Omit<Reply, 'id'>>): void => {
       this.#pending += 1;
@@ -412,7 +472,7 @@ export class Session implements ConnectionHandler, Subscriber, Wakeable {
     this.#services.telemetry.count('commands_rejected');
     const { code, temporary } = rejection.kind;
     const reply = { code, message: rejection.message, ...(temporary ? { temporary } : {}) };
-    if (command.id !== undefined) this.deliverOwn([{ id: command.id, error: reply }]);
+    if (command.id !== undefined) this.send({ id: command.id, error: reply });
   }
 }
 

@@ -1,6 +1,7 @@
 import { Rejection, rejections, type SubscribeRequest, type SubscribeResult } from '@tutti/protocol';
 import type { HistoryPage } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { fixedLimits } from './limits.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
@@ -24,6 +25,7 @@ export async function prepareSubscription(
   serverSide: boolean,
 ): Promise<Prepared> {
   const subscription = new Subscription(session, target.channel, serverSide);
+  subscription.intervalMs = Math.min(request.interval ?? 0, fixedLimits.intervalMaxMs);
   session.subscriptions.set(target.channel, subscription);
   try {
     if (!serverSide) await permit(session, services, target, request, subscription);
@@ -54,7 +56,8 @@ export function activateSubscription(
     if (subscription.channel?.namespace.presence === true) {
       services.joinPresence(subscription.channelName, session.clientInfo(subscription));
     }
-    return subscription.expiresAtMs === 0 ? result : { ...result, ...expiry(services, subscription.expiresAtMs) };
+    if (subscription.intervalMs > 0) result.interval = subscription.intervalMs;
+    return { ...result, ...expiry(services, subscription.expiresAtMs) };
   } catch (error) {
     session.dropSubscription(subscription);
     throw error;

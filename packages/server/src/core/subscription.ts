@@ -1,4 +1,4 @@
-import type { DisconnectKind, Reply } from '@tutti/protocol';
+import type { DisconnectKind } from '@tutti/protocol';
 import type { Channel, Recipient } from './channel.ts';
 
 /**
@@ -18,10 +18,7 @@ export interface Subscriber {
   readonly hasRoom: boolean;
   /** Goes on catching up as soon as there is room. */
   catchUpWhenRoom(subscription: Subscription): void;
-  /** Shared with other connections. */
   deliver: Recipient['session']['deliver'];
-  /** For this session alone. */
-  deliverOwn(replies: readonly Reply[]): void;
   /** Ends one subscription, and tells the client; the code says whether it is to come back. */
   endSubscription(subscription: Subscription, kind: DisconnectKind): void;
 }
@@ -42,6 +39,8 @@ export class Subscription {
   reading = false;
   /** Milliseconds since 1970 when the grant ends; 0: never. */
   expiresAtMs = 0;
+  /** Milliseconds between updates that the client asked for; 0: none. */
+  intervalMs = 0;
   /** Shown to others as `chan_info`. */
   info: Uint8Array | undefined;
 

@@ -29,19 +29,24 @@ export interface Connection {
   readonly remoteAddress: string;
   /** Hands over whole frames, in order, in one write. Never blocks, never throws; nothing after close. */
   send(frames: readonly OutboundFrame[]): void;
+  /**
+   * Asks to be told when the peer has taken everything sent so far: `confirmed` follows, in order. A
+   * transport whose peers cannot answer takes the kernel's word for it.
+   */
+  mark(): void;
   /** Says why, lets queued bytes leave, then ends; terminates by itself when the peer does not follow. */
   close(kind: DisconnectKind, detail?: string): void;
   /** Ends at once. */
   terminate(): void;
-  /** Bytes handed over and not yet taken by the peer, as far as this transport can tell. */
+  /** Bytes handed over and not yet confirmed; what no mark follows counts as on its way. */
   readonly inFlight: number;
 }
 
 /** What a connection calls: the session. Methods never throw, and `closed` comes exactly once, last. */
 export interface ConnectionHandler {
   receive(frame: Uint8Array): void;
-  /** `inFlight` fell to zero after having been above it. */
-  drained(): void;
+  /** A mark came back; `roundTripMs` after it left, or undefined where only the kernel took it. */
+  confirmed(roundTripMs: number | undefined): void;
   closed(reason: ClosedReason): void;
 }
 
@@ -50,6 +55,21 @@ export interface ClosedReason {
   readonly reason: string;
   /** True: the peer, or the network, ended it; false: we did. */
   readonly byPeer: boolean;
+}
+
+/** Says whether the node takes another connection now. Asked before anything of a request is looked at (CON-2). */
+export interface Admission {
+  /** Undefined: yes, and it counts as taken. Costs next to nothing, never throws. */
+  admit(): Refusal | undefined;
+  /** The connection just admitted came to nothing: it was malformed, or not allowed. */
+  giveBack(): void;
+}
+
+export interface Refusal {
+  /** A word of the program, for the metrics. */
+  readonly reason: string;
+  /** When to come back: different for each, so that those refused do not return together. */
+  readonly retryAfterMs: number;
 }
 
 /** Why a request to upgrade is refused. Whoever owns the HTTP server answers it and ends the connection (S4). */

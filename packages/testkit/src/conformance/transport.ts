@@ -38,7 +38,8 @@ class Recorded implements ConnectionHandler {
   readonly connection: Connection;
   readonly received: Buffer[] = [];
   readonly reasons: ClosedReason[] = [];
-  drains = 0;
+  /** Round trips of the marks that came back. */
+  readonly confirmations: (number | undefined)[] = [];
   calledAfterClosed = 0;
   onReceive: (frame: Uint8Array) => void = () => {};
 
@@ -53,9 +54,9 @@ class Recorded implements ConnectionHandler {
     this.onReceive(frame);
   }
 
-  drained(): void {
+  confirmed(roundTripMs: number | undefined): void {
     this.#note();
-    this.drains++;
+    this.confirmations.push(roundTripMs);
   }
 
   closed(reason: ClosedReason): void {
@@ -216,7 +217,7 @@ function ending(check: (title: string, step: Step) => void): void {
     const reasons: ClosedReason[] = [];
     bench.under.transport.listen((connection) => {
       connection.close(disconnects.connectionLimit);
-      return { receive() {}, drained() {}, closed: (reason) => void reasons.push(reason) };
+      return { receive() {}, confirmed() {}, closed: (reason) => void reasons.push(reason) };
     });
     const peer = await bench.under.connect(bench.under.codecs[0] ?? 'json');
     assert.equal((await peer.closedWith())?.code, 3504);
@@ -287,21 +288,29 @@ function pressure(check: (title: string, step: Step) => void): void {
     return sent;
   };
 
-  check('BP-2: inFlight grows while the peer does not read, and drained comes when it has', async (bench) => {
-    const { peer, node } = await bench.open();
-    assert.equal(node.connection.inFlight, 0);
-    peer.pause();
-    const sent = congest(node);
-    assert.equal(node.drains, 0);
-    peer.resume();
-    for (let i = 0; i < sent; i++) assert.equal((await nextBytes(peer)).length, chunk);
-    await eventually(() => node.drains === 1, { what: 'drained' });
-    assert.equal(node.connection.inFlight, 0);
-    peer.pause();
-    congest(node);
-    peer.resume();
-    await eventually(() => node.drains === 2, { what: 'drained, again' });
-  });
+  check(
+    'BP-2: inFlight grows while the peer does not read, and marks are confirmed when it has, in order',
+    async (bench) => {
+      const { peer, node } = await bench.open();
+      assert.equal(node.connection.inFlight, 0);
+      peer.pause();
+      const sent = congest(node);
+      node.connection.mark();
+      assert.deepEqual(node.confirmations, []);
+      const before = node.connection.inFlight;
+      assert.ok(before >= chunk, `${before} bytes in flight`);
+      peer.resume();
+      for (let i = 0; i < sent; i++) assert.equal((await nextBytes(peer)).length, chunk);
+      await eventually(() => node.confirmations.length > 0, { what: 'confirmed' });
+      assert.equal(node.connection.inFlight, 0);
+      peer.pause();
+      congest(node);
+      node.connection.mark();
+      const confirmedBefore = node.confirmations.length;
+      peer.resume();
+      await eventually(() => node.confirmations.length > confirmedBefore, { what: 'confirmed, again' });
+    },
+  );
 
   check('BP-5: a peer that does not read does not hold up another', async (bench) => {
     const slow = await bench.open();
@@ -314,7 +323,7 @@ function pressure(check: (title: string, step: Step) => void): void {
     }
     slow.node.connection.terminate();
     await eventually(() => slow.node.reasons.length === 1, { what: 'closed' });
-    assert.equal(slow.node.drains, 0, 'an end is no drain');
+    assert.deepEqual(slow.node.confirmations, [], 'an end confirms nothing');
   });
 
   check('BP-1: a peer that does not read is terminated after close, with what waited', async (bench) => {

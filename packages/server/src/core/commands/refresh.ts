@@ -22,28 +22,34 @@ export async function refresh(call: Call): Promise<void> {
   call.reply({ refresh: { client: session.id, version, ...expiry(services, identity.expiresAtMs) } });
 }
 
-/** A new subscription token for a living subscription. */
+/** A new token, or another interval, for a living subscription; either may stand alone. */
 export async function subRefresh(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.sub_refresh ?? {};
   const { channel } = services.resolve(request.channel);
-  const token = request.token ?? '';
-  if (token === '') throw new Rejection(rejections.badRequest, 'sub_refresh without a token');
-  let grant: SubscriptionGrant;
+  const { token = '', interval } = request;
+  if (token === '' && interval === undefined) throw new Rejection(rejections.badRequest, 'sub_refresh without a token');
+  const grant = token === '' ? undefined : await grantOf(call, token, channel);
+  const subscription = session.subscriptions.get(channel);
+  if (subscription === undefined) throw new Rejection(rejections.permissionDenied, 'not subscribed to the channel');
+  if (grant !== undefined) {
+    subscription.expiresAtMs = grant.expiresAtMs ?? 0;
+    subscription.info = grant.info;
+    session.expiryChanged();
+  }
+  const kept = interval === undefined ? {} : { interval: session.setInterval(subscription, interval) };
+  call.reply({ sub_refresh: { ...expiry(services, subscription.expiresAtMs), ...kept } });
+}
+
+async function grantOf({ session, services }: Call, token: string, channel: string): Promise<SubscriptionGrant> {
   try {
-    grant = await services.authenticator.subscription(token, session.identity, channel);
+    return await services.authenticator.subscription(token, session.identity, channel);
   } catch (error) {
     // As above: SDKs give up at error 109, and come back from 2501.
     const running = session.subscriptions.get(channel);
     if (isExpired(error) && running !== undefined) session.endSubscription(running, unsubscribes.expired);
     throw error;
   }
-  const subscription = session.subscriptions.get(channel);
-  if (subscription === undefined) throw new Rejection(rejections.permissionDenied, 'not subscribed to the channel');
-  subscription.expiresAtMs = grant.expiresAtMs ?? 0;
-  subscription.info = grant.info;
-  session.expiryChanged();
-  call.reply({ sub_refresh: expiry(services, grant.expiresAtMs) });
 }
 
 function isExpired(error: unknown): boolean {

@@ -2,6 +2,7 @@ import type { OutboundFrame } from '../transport.ts';
 
 const finalText = 0x81;
 const finalBinary = 0x82;
+const finalPing = 0x89;
 
 /**
  * One whole, unmasked message (RFC 6455 section 5.2). Header and payload lie in one piece, so that a
@@ -24,6 +25,15 @@ export function webSocketFrame(frame: OutboundFrame): Uint8Array {
     wire.writeUInt32BE(length >>> 0, 6);
   }
   wire.set(frame.bytes, headerLength);
+  return wire;
+}
+
+/** A ping whose payload is a number; the pong brings it back (section 5.5.3). */
+export function pingFrame(number: number): Uint8Array {
+  const wire = Buffer.allocUnsafe(6);
+  wire[0] = finalPing;
+  wire[1] = 4;
+  wire.writeUInt32BE(number, 2);
   return wire;
 }
 

@@ -35,6 +35,7 @@ async function create(): Promise<TransportUnderTest> {
     async connect(codec) {
       const headers = codec === 'json' ? {} : { 'Sec-WebSocket-Protocol': protobufSubprotocol };
       const socket = await HostileWebSocket.open((server.address() as AddressInfo).port, { headers });
+      socket.answersPings = true;
       sockets.push(socket);
       return peerOf(socket, codec === 'json' ? opcodes.text : opcodes.binary);
     },

@@ -4,7 +4,7 @@ import type { WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport.ts';
-import { closeReason, webSocketFrame } from './frame.ts';
+import { closeReason, pingFrame, webSocketFrame } from './frame.ts';
 
 /** What a connection needs of its transport; one object for all of them. */
 export interface ConnectionOwner {
@@ -22,7 +22,6 @@ const open = 1; // WebSocket.OPEN
  */
 const pingsMax = 10;
 const pingSpanMs = 500;
-const nothing = Buffer.alloc(0);
 
 /** How ws names what a peer did wrong, and the close code it sends for it. */
 const violationCodes: Readonly<Record<string, number>> = {
@@ -53,7 +52,12 @@ export class WebSocketConnection implements Connection {
   #handler: ConnectionHandler | undefined;
   /** Set once we began to end it. */
   #reason: ClosedReason | undefined;
-  #isWatchingDrain = false;
+  /** Bytes on the wire since the beginning, and how many of them the peer is known to have taken. */
+  #sent = 0;
+  #confirmed = 0;
+  /** Marks on their way, oldest first. Bounded by the window: the queue sends none while it is full. */
+  #marks: { number: number; position: number; sentAtMs: number }[] | undefined;
+  #markNumber = 0;
   #pings = 0;
   #pingsSinceMs = 0;
   #framesReceived = 0;
@@ -69,6 +73,7 @@ export class WebSocketConnection implements Connection {
     (socket as Tagged)[connectionOf] = this;
     ws.on('message', onMessage);
     ws.on('ping', onPing);
+    ws.on('pong', onPong);
     ws.on('error', onError);
     ws.on('close', onClose);
     socket.on('end', onEnd);
@@ -79,7 +84,7 @@ export class WebSocketConnection implements Connection {
   }
 
   get inFlight(): number {
-    return this.#socket.writableLength;
+    return Math.max(this.#sent - this.#confirmed, this.#socket.writableLength);
   }
 
   /** Called once, before any byte is read. */
@@ -93,10 +98,42 @@ export class WebSocketConnection implements Connection {
     // Corked, the frames leave in one vectored write; a single one needs no cork.
     if (frames.length > 1) socket.cork();
     for (const frame of frames) {
-      socket.write((frame.wire ??= webSocketFrame(frame)));
+      const wire = (frame.wire ??= webSocketFrame(frame));
+      this.#sent += wire.length;
+      socket.write(wire);
     }
     if (frames.length > 1) socket.uncork();
-    if (!this.#isWatchingDrain && socket.writableLength > 0) this.#watchDrain();
+  }
+
+  /**
+   * A ping behind what was sent: a conforming peer answers in order, and only after it has read what
+   * came before (RFC 6455 section 5.5.2). The kernel's own word would not do: its send buffer is
+   * megabytes deep, and the peer's receive buffer, too.
+   */
+  mark(): void {
+    const socket = this.#socket;
+    if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
+    this.#markNumber = (this.#markNumber + 1) >>> 0;
+    const mark = { number: this.#markNumber, position: this.#sent, sentAtMs: this.#owner.clock.monotonic() };
+    (this.#marks ??= []).push(mark);
+    socket.write(pingFrame(mark.number));
+  }
+
+  /** A peer that fell behind may answer only the newest ping: each answer is one to all before it. */
+  ponged(payload: Buffer): void {
+    if (payload.length !== 4 || this.#marks === undefined) return;
+    const number = payload.readUInt32BE();
+    const index = this.#marks.findIndex((mark) => mark.number === number);
+    const mark = this.#marks[index];
+    if (mark === undefined) return;
+    this.#marks.splice(0, index + 1);
+    if (this.#marks.length === 0) this.#marks = undefined;
+    this.#confirmed = mark.position;
+    try {
+      this.#handler?.confirmed(this.#owner.clock.monotonic() - mark.sentAtMs);
+    } catch (error) {
+      this.#bug(error, 'confirmed');
+    }
   }
 
   close(kind: DisconnectKind, detail?: string): void {
@@ -178,28 +215,6 @@ export class WebSocketConnection implements Connection {
     }
   }
 
-  /**
-   * An empty write behind what waits: its callback comes when all before it was taken. The stream's own
-   * 'drain' will not do, it stays silent below the high-water mark. The closure lives only while congested.
-   */
-  #watchDrain(): void {
-    this.#isWatchingDrain = true;
-    this.#socket.write(nothing, (error) => {
-      this.#isWatchingDrain = false;
-      if (error || this.#reason !== undefined) return;
-      if (this.#socket.writableLength > 0) this.#watchDrain();
-      else this.#drained();
-    });
-  }
-
-  #drained(): void {
-    try {
-      this.#handler?.drained();
-    } catch (error) {
-      this.#bug(error, 'drained');
-    }
-  }
-
   /** A handler never throws; where one does, its connection ends and the others go on (S23). */
   #bug(error: unknown, method: string): void {
     this.#owner.telemetry.count('bugs');
@@ -219,6 +234,10 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
 
 function onPing(this: WebSocket): void {
   (this as Tagged)[connectionOf]?.pinged();
+}
+
+function onPong(this: WebSocket, payload: Buffer): void {
+  (this as Tagged)[connectionOf]?.ponged(payload);
 }
 
 function onError(this: WebSocket, error: Error): void {

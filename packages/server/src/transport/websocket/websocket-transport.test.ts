@@ -33,7 +33,7 @@ async function start(context: TestContext, options: Partial<WebSocketOptions> = 
     connections.push(connection);
     return {
       receive: (frame) => void received.push(Buffer.from(frame).toString()),
-      drained() {},
+      confirmed() {},
       closed: (reason) => void reasons.push(reason),
     };
   });
