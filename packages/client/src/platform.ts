@@ -36,7 +36,7 @@ export interface WebSocketLike {
 
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
 
-/** Tells when the machine goes online or offline. Returns the function that stops telling. */
+/** Tells when the machine goes online or offline; a page that is looked at again counts as online. Returns the function that stops telling. */
 export type WatchNetwork = (tell: (event: 'online' | 'offline') => void) => () => void;
 
 /** The globals in use, named here because neither the DOM's nor Node's types are assumed. */
@@ -44,6 +44,11 @@ interface Globals {
   WebSocket?: WebSocketConstructor;
   addEventListener?(name: string, fn: () => void): void;
   removeEventListener?(name: string, fn: () => void): void;
+  document?: {
+    readonly visibilityState: string;
+    addEventListener(name: string, fn: () => void): void;
+    removeEventListener(name: string, fn: () => void): void;
+  };
   setTimeout(fn: () => void, ms: number): unknown;
   clearTimeout(handle: unknown): void;
   queueMicrotask(fn: () => void): void;
@@ -77,11 +82,17 @@ export const watchNetwork: WatchNetwork = (tell) => {
   if (globals.addEventListener === undefined) return () => {};
   const online = (): void => tell('online');
   const offline = (): void => tell('offline');
+  // A hidden page's timers are slowed down: whoever looks at it again should not wait for a late one.
+  const seen = (): void => {
+    if (globals.document?.visibilityState === 'visible') online();
+  };
   globals.addEventListener('online', online);
   globals.addEventListener('offline', offline);
+  globals.document?.addEventListener('visibilitychange', seen);
   return () => {
     globals.removeEventListener?.('online', online);
     globals.removeEventListener?.('offline', offline);
+    globals.document?.removeEventListener('visibilitychange', seen);
   };
 };
 

@@ -89,6 +89,11 @@ export class Requests {
     return { clients: stats?.num_clients ?? 0, users: stats?.num_users ?? 0 };
   }
 
+  /** Resolves to the interval that the server keeps, milliseconds. */
+  async interval(channel: string, interval: number, isReady?: IsReady): Promise<number> {
+    return (await this.#read({ sub_refresh: { channel, interval } }, isReady)).sub_refresh?.interval ?? 0;
+  }
+
   /** Not repeated by itself: what a method does twice, the SDK cannot know. */
   async rpc(method: string, data: unknown, timeoutMs = this.#timeoutMs): Promise<unknown> {
     return (await this.#outbox.request({ rpc: { method, data } }, { timeoutMs, repeatable: false })).rpc?.data;

@@ -48,6 +48,8 @@ export interface SubscriptionOptions {
   getToken?: (channel: string) => Promise<string> | string;
   /** Sent with the subscribe command, for the server's hooks. */
   data?: unknown;
+  /** At most one update in so many milliseconds, of each key; the newest wins. 0: every publication. */
+  intervalMs?: number;
 }
 
 /** What the client tells a wanted subscription. */
@@ -105,6 +107,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
   /** It was on before, or starts from a position: what lies between is to be recovered, or told as a gap. */
   #resumes = false;
   #isRecoverable = false;
+  #intervalMs: number;
   #subscribedAt: number | undefined;
 
   constructor(channel: string, options: SubscriptionOptions, host: SubscriptionHost) {
@@ -113,6 +116,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     const { getToken } = options;
     this.channel = channel;
     this.#options = options;
+    this.#intervalMs = wholeMs(options.intervalMs ?? 0);
     this.#host = host;
     this.#backoff = new Backoff({ minMs: reconnectMinMs, maxMs: reconnectMaxMs }, random);
     this.#tokens = new TokenSource(clock, timeoutMs, options.token, getToken && (() => getToken(channel)));
@@ -175,6 +179,17 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     });
   }
 
+  /**
+   * Changes how often publications come, while the subscription runs and for later: at most one in so
+   * many milliseconds, of each key; 0 for all of them. Resolves to the interval that the server keeps.
+   */
+  setInterval(intervalMs: number): Promise<number> {
+    this.#intervalMs = wholeMs(intervalMs);
+    // Unsubscribed: the next subscribe command will say it.
+    if (this.#state === 'unsubscribed') return Promise.resolve(this.#intervalMs);
+    return this.#host.requests.interval(this.channel, this.#intervalMs, this.#isSettled);
+  }
+
   publish(data: T, options: PublishOptions = {}): Promise<PublishResult> {
     return this.#host.requests.publish(this.channel, data, options, this.#isSettled);
   }
@@ -215,37 +230,29 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
 
   #perform(act: SubscriptionAct): void {
     switch (act) {
-      case 'request': {
+      case 'request':
         this.#request();
         return;
-      }
       case 'start':
         this.#subscribedAt = this.#host.settings.clock.monotonic();
         return;
       case 'hold':
         this.#isOnServer = false;
-        {
-          this.#void();
-          return;
-        }
-      case 'later': {
+        this.#void();
+        return;
+      case 'later':
         this.#retryLater();
         return;
-      }
       case 'leave':
         this.#void();
         this.#tellUnsubscribe();
-        {
-          this.#host.release(this.channel, this.#inlet);
-          return;
-        }
+        this.#host.release(this.channel, this.#inlet);
+        return;
       case 'stop':
         this.#void();
         this.#isOnServer = false;
-        {
-          this.#host.release(this.channel, this.#inlet);
-          return;
-        }
+        this.#host.release(this.channel, this.#inlet);
+        return;
       case 'none':
         return;
     }
@@ -307,6 +314,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
       ...(data === undefined ? {} : { data }),
       ...(recover ? { positioned: true, recoverable: true } : {}),
       ...(joinLeave ? { join_leave: true } : {}),
+      ...(this.#intervalMs > 0 ? { interval: this.#intervalMs } : {}),
       ...(this.#isRecoverable && position !== undefined ? { recover: true, ...position } : {}),
     };
   }
@@ -417,4 +425,10 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
     this.#refresh.stop();
     this.#tokens.abandon();
   }
+}
+
+function wholeMs(intervalMs: number): number {
+  if (!(intervalMs >= 0) || intervalMs > 2 ** 31)
+    throw new RangeError(`an interval is 0 or more milliseconds, not ${intervalMs}`);
+  return Math.round(intervalMs);
 }
