@@ -25,7 +25,8 @@ const npm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-bundled', 'npm-n
 
 /** A driver belongs to its one adapter: swapping the engine then touches one folder. */
 const drivers = [
-  ['ws', 'ws', `${server}/transport/`],
+  // The bench measures ws itself, as a server to compare with.
+  ['ws', 'ws', `${server}/transport/|^packages/bench/src/targets/ws-server[.]ts$`],
   ['jose', 'jose', `${server}/auth/|^packages/cli/src/`],
   ['pino', 'pino', `${server}/telemetry/`],
   ['sqlite', '(node:)?sqlite', `${server}/(broker|presence)/`],
