@@ -6,7 +6,7 @@ import { protobufCodec } from '@tutti/protocol/protobuf';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import type { Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
 import type { OriginRules } from './origin.ts';
 import { RemoteAddresses } from './remote-addresses.ts';
@@ -39,8 +39,9 @@ export const webSocketDefaults: WebSocketOptions = {
 const fragmentsMax = 64;
 const bufferedChunksMax = 1_024;
 const pendingPongsMax = 16;
-/** Seconds. Clients add their own jitter (CON-4). */
-const retryAfter = { 'Retry-After': '1' };
+const everybody: Admission = { admit: () => undefined, giveBack: () => undefined };
+/** Of bounds that do not say when they are free again. Clients add their own jitter (CON-4). */
+const retryAfterMs = 1_000;
 
 /**
  * WebSockets on an HTTP server that hands over its requests to upgrade. Compression is off and stays
@@ -59,10 +60,18 @@ export class WebSocketTransport implements Transport {
   readonly #ending = new Map<WebSocketConnection, number>();
   #isEndingTimerSet = false;
   #isSweepTimerSet = false;
+  readonly #admission: Admission;
+  /** Those who wait until no connection is left. */
+  #whenEmpty: (() => void)[] = [];
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
-  constructor(options: Partial<WebSocketOptions>, seams: { clock: Clock; telemetry: Telemetry }) {
+  /** Without `admission` everybody is admitted, up to the bounds in `options`. */
+  constructor(
+    options: Partial<WebSocketOptions>,
+    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission },
+  ) {
     this.#options = { ...webSocketDefaults, ...options };
+    this.#admission = seams.admission ?? everybody;
     this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
     this.#owner = {
       clock: seams.clock,
@@ -91,28 +100,58 @@ export class WebSocketTransport implements Transport {
     return Promise.resolve();
   }
 
+  /** Resolves when no connection is left. Each that is ending is gone within the close time-out. */
+  empty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty.push(resolve);
+    });
+  }
+
   /**
    * Takes the socket of a request to upgrade, or says why not: then nothing was written to it, and the
    * caller answers. Never throws.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
-    // Counts come first: they cost less than reading the request (CON-2).
+    // First, because nothing costs less (CON-2).
+    const refused = this.#admission.admit();
+    if (refused !== undefined) {
+      return this.#busy(refused.reason, 'the node takes no connection now', refused.retryAfterMs);
+    }
+    const refusal = this.#take(request, socket, head);
+    if (refusal !== undefined) this.#admission.giveBack();
+    return refusal;
+  }
+
+  #take(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
     const accept = this.#accept;
-    if (accept === undefined) return { status: 503, message: 'the node is stopping', headers: retryAfter };
+    if (accept === undefined) return this.#busy('draining', 'the node is stopping');
     if (this.#connections.size >= this.#options.connectionsMax) {
-      return { status: 503, message: 'the node has as many connections as allowed', headers: retryAfter };
+      return this.#busy('connections', 'the node has as many connections as allowed');
     }
     const address = this.#addresses.of(request);
     if ((this.#perAddress.get(address) ?? 0) >= this.#options.connectionsPerAddressMax) {
-      return { status: 503, message: 'this address has as many connections as allowed', headers: retryAfter };
+      return this.#busy('address', 'this address has as many connections as allowed');
     }
     const handshake = checkHandshake(request, this.#options);
-    if (!handshake.accepted) return handshake.refusal;
+    if (!handshake.accepted) {
+      this.#count(handshake.refusal.status === 403 ? 'origin' : 'malformed');
+      return handshake.refusal;
+    }
     const codec = handshake.format === 'protobuf' ? protobufCodec : jsonCodec;
     this.#server.handleUpgrade(request, socket, head, (ws) => {
       this.#open(ws, socket, codec, address, accept);
     });
     return undefined;
+  }
+
+  #busy(reason: string, message: string, returnMs = retryAfterMs): UpgradeRefusal {
+    this.#count(reason);
+    return { status: 503, message, headers: { 'Retry-After': String(Math.ceil(returnMs / 1_000)) } };
+  }
+
+  #count(reason: string): void {
+    this.#owner.telemetry.count('handshakes_refused', 1, reason);
   }
 
   #wsOptions(): ServerOptions {
@@ -158,6 +197,10 @@ export class WebSocketTransport implements Transport {
     const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
     if (left === 0) this.#perAddress.delete(connection.remoteAddress);
     else this.#perAddress.set(connection.remoteAddress, left);
+    if (this.#connections.size > 0) return;
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
   }
 
   #terminateLater(connection: WebSocketConnection): void {
