@@ -3,9 +3,12 @@ import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from
 import type { Namespace } from '../config/namespace.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
+import { closeFamily } from './close-family.ts';
 import { commands } from './commands/index.ts';
+import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainReport } from './drain.ts';
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
+import { LagSampler } from './lag-sampler.ts';
 import { publishTo, type PublishExtras } from './publishing.ts';
 import { Recovery } from './recovery.ts';
 import type { Services } from './services.ts';
@@ -49,11 +52,14 @@ export class Node {
   readonly #unauthenticated = new Set<string>();
   readonly #pings = new Map<string, OutboundFrame>();
   #positionTimer: Timer | undefined;
+  readonly #lag: LagSampler;
+  #drain: Drain<Session> | undefined;
   #isClosing = false;
 
   constructor(options: NodeOptions) {
     this.#options = options;
     const { clock, broker, limits, telemetry } = options;
+    this.#lag = new LagSampler(this.#sessions, telemetry);
     const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs);
     const hub = new Hub(broker, flushes, limits, telemetry);
     this.#services = {
@@ -80,9 +86,8 @@ export class Node {
       sessionOpened: ({ id }) => {
         this.#unauthenticated.delete(id);
       },
-      sessionEnded: ({ id }) => {
-        this.#unauthenticated.delete(id);
-        if (this.#sessions.delete(id)) telemetry.count('connections_closed');
+      sessionEnded: ({ id }, code) => {
+        this.#sessionEnded(id, code);
       },
       bug: (error) => {
         telemetry.count('bugs');
@@ -117,6 +122,7 @@ export class Node {
     this.#sessions.set(session.id, session);
     this.#unauthenticated.add(session.id);
     if (this.#isClosing) session.disconnect(disconnects.shutdown);
+    else if (this.#drain !== undefined) session.disconnect(shutdownKind(this.#options.random));
     // Many silent connections must not take the place of those who have something to show (S3).
     else if (this.#unauthenticated.size > this.#options.limits.unauthenticatedMax) {
       session.disconnect(disconnects.tooManyRequests, 'too many connections have not authenticated');
@@ -182,13 +188,46 @@ export class Node {
     };
   }
 
-  /** Tells every client to reconnect elsewhere. The broker is the caller's to close, afterwards. */
+  /** Connections whose connect was not answered yet. */
+  get unauthenticated(): number {
+    return this.#unauthenticated.size;
+  }
+
+  /** Observes how far some connections lag, others each time. */
+  sampleLag(): void {
+    this.#lag.sample();
+  }
+
+  /** Undefined: the node is not draining. */
+  get drainProgress(): DrainProgress | undefined {
+    return this.#drain?.progress;
+  }
+
+  /**
+   * Sends every client away, in random order and spread over the time given (CON-3). Until its turn
+   * comes, a connection is served as always; new ones are sent away at once. Called once.
+   */
+  drain(options: DrainOptions): Promise<DrainReport> {
+    this.#drain = new Drain(this.#sessions.values(), options, this.#options);
+    return this.#drain.run();
+  }
+
+  /** Tells every client that is left to reconnect elsewhere. The broker is the caller's to close, afterwards. */
   stop(): void {
     this.#isClosing = true;
     this.#positionTimer?.cancel();
     this.#services.flushes.flush();
     for (const session of [...this.#sessions.values()]) session.disconnect(disconnects.shutdown);
     this.#services.wheel.stop();
+  }
+
+  #sessionEnded(id: string, code: number | undefined): void {
+    this.#unauthenticated.delete(id);
+    const session = this.#sessions.get(id);
+    if (session === undefined) return;
+    this.#sessions.delete(id);
+    this.#options.telemetry.count('connections_closed', 1, closeFamily(code));
+    this.#drain?.ended(session);
   }
 
   #openSessionsOf(user: string): Session[] {

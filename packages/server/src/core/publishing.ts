@@ -16,7 +16,7 @@ export function publishTo(
   extras: PublishExtras,
 ): Promise<PublishOutcome> {
   const { historySize, historyTtlMs } = target.namespace;
-  services.telemetry.count('publications_accepted');
+  services.telemetry.count('publications_accepted', 1, target.namespace.name);
   return services.broker.publish(target.channel, draft, {
     ...extras,
     ...(historySize > 0 ? { history: { size: historySize, ttlMs: historyTtlMs } } : {}),

@@ -41,7 +41,8 @@ export interface Services {
   leavePresence(channel: string, client: string): void;
   /** Its connect was answered. */
   sessionOpened(session: { readonly id: string }): void;
-  sessionEnded(session: { readonly id: string }): void;
+  /** `code`: with which we closed it; absent where the peer ended it. */
+  sessionEnded(session: { readonly id: string }, code?: number): void;
   /** Counts and logs what should be impossible. */
   bug(error: unknown): void;
 }
