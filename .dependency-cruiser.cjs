@@ -29,6 +29,7 @@ const drivers = [
   ['ws', 'ws', `${server}/transport/|^packages/bench/src/targets/ws-server[.]ts$`],
   ['jose', 'jose', `${server}/auth/|^packages/cli/src/`],
   ['pino', 'pino', `${server}/telemetry/`],
+  ['prom-client', 'prom-client', `${server}/telemetry/`],
   ['sqlite', '(node:)?sqlite', `${server}/(broker|presence)/`],
   ['commander', 'commander', '^packages/cli/src/'],
 ];

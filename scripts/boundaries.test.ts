@@ -96,6 +96,7 @@ const planted: [rules: string[], file: string, text: string][] = [
   [['driver-ws'], `${s}/broker/memory.ts`, "import 'ws';\nexport const memory = 1;"],
   [['driver-jose'], `${s}/broker/memory.ts`, "import 'jose';\nexport const memory = 1;"],
   [['driver-pino'], `${s}/broker/memory.ts`, "import 'pino';\nexport const memory = 1;"],
+  [['driver-prom-client'], `${s}/broker/memory.ts`, "import 'prom-client';\nexport const memory = 1;"],
   [['driver-commander'], `${s}/broker/memory.ts`, "import 'commander';\nexport const memory = 1;"],
   [['driver-sqlite'], `${s}/transport/websocket/listener.ts`, "import 'node:sqlite';\nexport const websocket = 1;"],
   [['no-testkit-in-source'], 'packages/cli/src/main.ts', "import '@tutti/testkit';"],
@@ -123,7 +124,7 @@ function write(base: string, file: string, text: string): void {
 /** Lays out a tree with packages that see each other as npm workspaces do, and reports what the rules say. */
 async function violations(name: string, files: Record<string, string>): Promise<Set<string>> {
   const base = join(root, name);
-  const dependencies = { ws: '*', jose: '*', pino: '*', commander: '*' };
+  const dependencies = { ws: '*', jose: '*', pino: '*', 'prom-client': '*', commander: '*' };
   for (const folder of ['protocol', 'client', 'server', 'dashboard', 'bench', 'cli', 'testkit']) {
     const exports = { '.': './src/index.ts', './internal': './src/internal.ts' };
     write(

@@ -21,6 +21,10 @@ const pages: Page[] = [
     path: 'docs/operations/configuration.md',
     render: async () => (await import('../packages/server/src/config/configuration-page.ts')).renderConfigurationPage(),
   },
+  {
+    path: 'docs/operations/metrics.md',
+    render: async () => (await import('../packages/server/src/telemetry/metrics-page.ts')).renderMetricsPage(),
+  },
   { path: 'docs/decisions/README.md', render: async () => renderDecisionIndex(decisions()) },
 ];
 

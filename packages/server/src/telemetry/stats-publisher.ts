@@ -39,7 +39,7 @@ interface Measured {
 
 export interface StatsPublisherOptions {
   readonly clock: Clock;
-  readonly counters: Counters;
+  readonly counters: Pick<Counters, 'snapshot'>;
   readonly node: Measured;
   readonly nodeName: string;
   readonly version: string;

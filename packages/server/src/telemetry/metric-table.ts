@@ -1,0 +1,162 @@
+import type { CounterName, HistogramName } from './telemetry.ts';
+
+/** Ahead of every metric of the node itself. */
+export const metricPrefix = 'tutti_';
+
+/** The label that `count` is given. */
+export interface MetricLabel {
+  readonly name: string;
+  /** What it may say, for readers. */
+  readonly values: string;
+  /** Values that are shown before anything was counted: an alert on the first of a kind needs a zero before it. */
+  readonly known?: readonly string[];
+}
+
+export interface CounterMetric {
+  readonly help: string;
+  /** Name of the metric, where several counters are one; else the counter's own. */
+  readonly metric?: string;
+  readonly label?: MetricLabel;
+  /** Which part of `metric` this counter is. */
+  readonly part?: Readonly<Record<string, string>>;
+}
+
+export interface HistogramMetric {
+  readonly help: string;
+  readonly metric: string;
+  /** From the unit of the observations to the metric's: Prometheus counts time in seconds. */
+  readonly scale: number;
+  readonly buckets: readonly number[];
+}
+
+export interface GaugeMetric {
+  readonly help: string;
+}
+
+const namespaces = { name: 'namespace', values: 'a configured namespace' };
+
+/** Every counter of `Telemetry`; the metric's name ends in `_total`. */
+export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
+  connections_opened: { help: 'Connections that were taken.' },
+  connections_closed: {
+    help: 'Connections that ended, by reason.',
+    label: {
+      name: 'reason',
+      values:
+        '`peer` (or the network), `shutdown`, `slow`, `no_pong`, `reconnect` (another reason to come back), `refused` (for good)',
+      known: ['peer', 'shutdown', 'slow', 'no_pong', 'reconnect', 'refused'],
+    },
+  },
+  handshakes_refused: {
+    help: 'Requests to upgrade that were refused before anybody authenticated, by reason.',
+    label: {
+      name: 'reason',
+      values:
+        '`rate`, `handshakes`, `loop_lag`, `memory`, `draining`, `connections`, `address` (all 503), `origin` (403), `malformed`',
+      known: [
+        ...['rate', 'handshakes', 'loop_lag', 'memory', 'draining', 'connections', 'address'],
+        ...['origin', 'malformed'],
+      ],
+    },
+  },
+  commands_received: {
+    help: 'Commands of clients, by method.',
+    label: { name: 'method', values: 'a method of the protocol' },
+  },
+  commands_rejected: {
+    help: 'Commands that were answered with an error, by its code.',
+    label: { name: 'code', values: 'a code of [errors](../spec/errors.md)' },
+  },
+  frames_received: { help: 'Messages from peers: frames, each with one or more commands.' },
+  frames_sent: { help: 'Messages to peers: frames, each with one or more replies or pushes.' },
+  bytes_received: { help: 'Bytes of frames from peers.' },
+  bytes_sent: { help: 'Bytes of frames handed to the network.' },
+  publications_accepted: {
+    help: 'Publications that were appended, or fanned out where nothing is kept.',
+    label: namespaces,
+  },
+  publications_delivered: { help: 'Publications put into the queues of connections.' },
+  publications_conflated: {
+    help: 'Publications of which a queue kept a newer one in their place.',
+    label: namespaces,
+  },
+  publications_dropped: { help: 'Publications for which a queue had no room.', label: namespaces },
+  subscriptions_fell_behind: {
+    help: 'Subscriptions whose live delivery stopped at the bound of a queue, to be fed from the log.',
+  },
+  recoveries: {
+    help: 'Recoveries of subscriptions, by result.',
+    metric: 'recoveries',
+    part: { result: 'recovered' },
+  },
+  recoveries_failed: {
+    help: 'Recoveries of subscriptions, by result.',
+    metric: 'recoveries',
+    part: { result: 'failed' },
+  },
+  gaps_repaired: { help: 'Gaps between publications of the broker that were filled from the log.' },
+  slow_disconnects: { help: 'Connections that ended because they read too slowly.' },
+  bugs: { help: 'Things that should be impossible. Please report them.' },
+};
+
+const bytes = [0, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
+
+/** Every distribution of `Telemetry`. */
+export const histogramMetrics: Readonly<Record<HistogramName, HistogramMetric>> = {
+  ping_round_trip_ms: {
+    help: 'From a ping to its pong, seconds.',
+    metric: 'ping_round_trip_seconds',
+    scale: 0.001,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+  },
+  queue_bytes: {
+    help: 'Bytes that wait in the queue of a connection, sampled.',
+    metric: 'queue_bytes',
+    scale: 1,
+    buckets: bytes,
+  },
+  in_flight_bytes: {
+    help: 'Bytes of a connection handed to the network and not yet confirmed, sampled.',
+    metric: 'in_flight_bytes',
+    scale: 1,
+    buckets: bytes,
+  },
+  flush_ms: {
+    help: 'Duration of a flush of all connections with output, seconds.',
+    metric: 'flush_seconds',
+    scale: 0.001,
+    buckets: [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1],
+  },
+};
+
+/** What is read when the metrics are asked for. */
+export const gaugeMetrics = {
+  connections: { help: 'Open connections.' },
+  connections_unauthenticated: { help: 'Open connections that did not authenticate yet.' },
+  channels: { help: 'Channels with a subscriber on this node.' },
+  subscriptions: { help: 'Subscriptions on this node.' },
+  loop_lag_seconds: { help: 'How late the event loop is, smoothed.' },
+  memory_share: { help: 'Memory in use, of what the process may use; 1 is all of it.' },
+  ready: { help: '1 while the node is ready for new connections.' },
+  draining: { help: '1 from the request to stop.' },
+  drain_connections: { help: 'Connections there were when the drain began.' },
+  drain_connections_left: { help: 'Connections that the drain has still to close.' },
+  drain_closes_per_second: { help: 'Most connections that the drain closes in a second.' },
+} as const satisfies Readonly<Record<string, GaugeMetric>>;
+
+export type GaugeName = keyof typeof gaugeMetrics;
+
+/** Of the process; names as in other exporters, without our prefix. */
+export const processMetrics = {
+  process_cpu_seconds_total: { help: 'Processor time used, seconds.', type: 'counter' },
+  process_resident_memory_bytes: { help: 'Resident memory.', type: 'gauge' },
+  process_start_time_seconds: { help: 'When the process started, seconds since 1970.', type: 'gauge' },
+  nodejs_heap_size_used_bytes: { help: 'Heap in use.', type: 'gauge' },
+  nodejs_heap_size_total_bytes: { help: 'Heap reserved.', type: 'gauge' },
+  nodejs_external_memory_bytes: { help: 'Memory of buffers outside the heap.', type: 'gauge' },
+} as const;
+
+export type ProcessMetricName = keyof typeof processMetrics;
+
+/** Name, version: always 1. */
+export const infoMetric = { name: `${metricPrefix}info`, help: 'Always 1; says the name and version of the node.' };
