@@ -1,6 +1,7 @@
 import type { ClientInfo, DisconnectKind, Position, Publication } from '@tutti/protocol';
 import type { RpcHandler } from './config/rpc-handler.ts';
 import type { Settings } from './config/options.ts';
+import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { NodeFigures } from './core/node.ts';
 import type { Log } from './telemetry/telemetry.ts';
 
@@ -34,7 +35,15 @@ export interface TuttiServer {
    */
   unsubscribe(user: string, channel: string, kind?: DisconnectKind): number;
   figures(): NodeFigures;
-  /** Stops accepting, ends the connections with the advice to reconnect, commits what was accepted. Idempotent. */
+  /** Where its metrics are, such as `http://127.0.0.1:8000/metrics`. */
+  readonly metricsUrl: string;
+  /**
+   * Not ready, no new connections; sends the clients away spread over `drainTime`, each with a hint when
+   * to return, after what it published was answered (CON-3); then closes. Idempotent. `onProgress`: about
+   * once a second. Throws where closing fails.
+   */
+  drain(onProgress?: (progress: DrainProgress) => void): Promise<DrainReport>;
+  /** At once: stops accepting, ends the connections with the advice to reconnect, commits what was accepted. Idempotent. */
   close(): Promise<void>;
 }
 

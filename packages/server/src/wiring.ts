@@ -13,17 +13,25 @@ import { Namespaces } from './config/namespaces.ts';
 import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
 import { Fault } from './core/fault.ts';
+import { Admission, type Load } from './core/admission.ts';
+import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { Limits } from './core/limits.ts';
 import { Node } from './core/node.ts';
 import type { Random } from './core/random.ts';
+import { Readiness } from './core/readiness.ts';
 import { RpcMethods } from './core/rpc.ts';
 import { HttpServer } from './http/http-server.ts';
+import { metricsRoute, readyRoute } from './http/operator-routes.ts';
 import { MemoryPresence } from './presence/memory.ts';
+import { LoopMonitor } from './runtime/loop-monitor.ts';
+import { MemoryMonitor } from './runtime/memory-monitor.ts';
 import { SystemClock } from './runtime/system-clock.ts';
 import { SystemRandom } from './runtime/system-random.ts';
 import type { ServerOptions, ServerPublishOptions, TuttiServer } from './server.ts';
 import { Counters } from './telemetry/counters.ts';
+import type { GaugeName } from './telemetry/metric-table.ts';
 import { PinoLog } from './telemetry/pino-log.ts';
+import { PrometheusTelemetry } from './telemetry/prometheus.ts';
 import { StatsPublisher } from './telemetry/stats-publisher.ts';
 import type { Log } from './telemetry/telemetry.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
@@ -31,22 +39,68 @@ import { version } from './version.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
+/** Sockets beyond the connections: requests, and upgrades that will be refused. */
+const socketsBesides = 1_000;
+
+/** Everything of one node, made and not started. */
+interface Parts {
+  readonly settings: Settings;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly telemetry: PrometheusTelemetry;
+  readonly loop: LoopMonitor;
+  readonly broker: Broker;
+  readonly presence: MemoryPresence;
+  readonly node: Node;
+  readonly admission: Admission;
+  readonly readiness: Readiness;
+  readonly websocket: WebSocketTransport;
+  readonly http: HttpServer;
+  /** Where the metrics have a port of their own. */
+  readonly operators: HttpServer | undefined;
+  readonly stats: StatsPublisher;
+}
 
 /**
  * Starts a node. The only place that picks implementations.
  *
- * Throws `Fault` where the address or the data folder cannot be had; then nothing is left running.
+ * Throws `Fault` where an address or the data folder cannot be had; then nothing is left running.
  */
 export async function createServer(options: ServerOptions): Promise<TuttiServer> {
+  const parts = assemble(options);
+  await start(parts);
+  const { settings, node, presence, log, http } = parts;
+  const url = `http://${hostInUrl(settings.host)}:${http.port}`;
+  const metricsUrl = metricsUrlOf(parts, url);
+  log.info({ url, metricsUrl, version }, 'the node is listening');
+  let closed: Promise<void> | undefined;
+  let drained: Promise<DrainReport> | undefined;
+  const close = (): Promise<void> => (closed ??= shutDown(parts));
+  return {
+    url,
+    metricsUrl,
+    publish: (channel, data, extras) => publish(node, channel, data, extras),
+    history: (channel, query = {}) => node.history(channel, { limit: settings.historyPageMax, ...query }),
+    presence: (channel) => presence.members(channel),
+    disconnect: (user, kind) => node.disconnectUser(user, kind),
+    unsubscribe: (user, channel, kind) => node.unsubscribeUser(user, channel, kind),
+    figures: () => node.figures(sampleChannels),
+    drain: (onProgress) => (drained ??= drain(parts, onProgress).finally(close)),
+    close,
+  };
+}
+
+function assemble(options: ServerOptions): Parts {
   const { settings } = options;
   const clock = new SystemClock();
   const random = new SystemRandom();
   const nodeName = settings.nodeName === '' ? `node-${random.id().slice(0, 8)}` : settings.nodeName;
   const log = options.log ?? new PinoLog({ level: settings.logLevel, base: { node: nodeName } }, clock);
-  const counters = new Counters(log);
+  const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
   const broker = embeddedBroker(settings, namespaces, clock, random, log);
   const presence = new MemoryPresence();
+  const limits = limitsOf(settings);
   const node = new Node({
     clock,
     random,
@@ -54,8 +108,8 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
     presence,
     authenticator: authenticator(settings, clock, random, log),
     authorizer: new NamespaceAuthorizer(settings),
-    limits: limitsOf(settings),
-    telemetry: counters,
+    limits,
+    telemetry,
     rpc: new RpcMethods(options.rpc ?? {}),
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
@@ -63,57 +117,152 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
     // The embedded broker delivers by a call in this process: nothing lies between that could lose.
     positionCheckIntervalMs: 0,
   });
+  const loop = new LoopMonitor(clock);
+  const memory = new MemoryMonitor(clock);
+  const load = {
+    unauthenticated: () => node.unauthenticated,
+    loopLagMs: () => loop.lagMs,
+    memoryShare: () => memory.share,
+  };
+  const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
+  const readiness = new Readiness(clock, probe(settings, broker));
+  telemetry.readGauges(() => gauges(node, readiness, admission, load));
+  const { counters } = telemetry;
+  return {
+    ...{ settings, clock, log, telemetry, loop, broker, presence, node, admission, readiness },
+    ...faces(options, { node, telemetry, admission, readiness, clock, log }),
+    stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
+  };
+}
+
+/** What listens. */
+function faces(
+  { settings, dashboard }: ServerOptions,
+  parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log'>,
+): Pick<Parts, 'websocket' | 'http' | 'operators'> {
+  const { node, telemetry, admission, readiness } = parts;
   const websocket = new WebSocketTransport(
     { ...settings, loopbackOnly: settings.insecure },
-    { clock, telemetry: counters },
+    { clock: parts.clock, telemetry, admission },
   );
+  const ready = ['/ready', readyRoute(() => readiness.check())] as const;
+  const metrics = [
+    '/metrics',
+    metricsRoute({
+      contentType: telemetry.contentType,
+      page: () => {
+        node.sampleLag();
+        return telemetry.page();
+      },
+    }),
+  ] as const;
+  const hasOwnPort = settings.metricsPort !== 0;
   const http = new HttpServer(
     {
       host: settings.host,
       port: settings.port,
+      routes: new Map(hasOwnPort ? [ready] : [ready, metrics]),
       upgrades: new Map([['/connection/websocket', websocket]]),
-      ...dashboardOf(options.dashboard),
+      // So many more, that one too many is told so, and that health can be asked at any time.
+      socketsMax: settings.connectionsMax + socketsBesides,
+      ...dashboardOf(dashboard),
     },
-    { clock, log },
+    parts,
   );
-  const stats = new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels });
+  if (!hasOwnPort) return { websocket, http, operators: undefined };
+  const { metricsHost: host, metricsPort: port } = settings;
+  const routes = new Map([ready, metrics]);
+  return { websocket, http, operators: new HttpServer({ host, port, routes, socketsMax: socketsBesides }, parts) };
+}
 
+async function start(parts: Parts): Promise<void> {
+  const { settings, node, websocket, http, operators, broker, readiness, loop, stats } = parts;
   await node.start();
   websocket.listen((connection) => node.accept(connection));
   try {
+    await operators?.listen();
     await http.listen();
   } catch (error) {
+    await operators?.close();
     await broker.close();
     throw error;
   }
-  if (namespaces.get('tutti') !== undefined) stats.start();
-  const url = `http://${hostInUrl(settings.host)}:${http.port}`;
-  log.info({ url, version }, 'the node is listening');
+  loop.start();
+  readiness.started();
+  await readiness.check();
+  if (settings.namespaces.has('tutti')) stats.start();
+}
 
-  // What still gives goes first, what others need goes last.
-  const shutdown: readonly (() => Promise<void> | void)[] = [
+/** Readiness off first, so that nobody is sent here any more; then the connections, a few at a time (CON-3). */
+function drain(parts: Parts, onProgress?: (progress: DrainProgress) => void): Promise<DrainReport> {
+  const { settings, readiness, admission, node, log } = parts;
+  readiness.drain();
+  admission.drain();
+  return node.drain({
+    overMs: settings.drainTimeMs,
+    onProgress: (progress) => {
+      log.info({ ...progress }, 'draining');
+      onProgress?.(progress);
+    },
+  });
+}
+
+/** What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs. */
+async function shutDown(parts: Parts): Promise<void> {
+  const { stats, loop, readiness, admission, websocket, node, http, operators, presence, broker, log } = parts;
+  const steps: readonly (() => Promise<void> | void)[] = [
+    () => readiness.drain(),
+    () => admission.drain(),
     () => stats.stop(),
     () => websocket.close(),
     () => node.stop(),
+    // Their last bytes are on the way: a process that ends now takes them along.
+    () => websocket.empty(),
     () => http.close(),
+    () => operators?.close(),
+    () => loop.stop(),
     () => presence.close(),
     () => broker.close(),
   ];
-  let closed: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    for (const step of shutdown) await step();
-    log.info({}, 'the node has stopped');
-  };
+  const failures: unknown[] = [];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      log.error({ error }, 'a step of the shutdown failed');
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+  log.info({}, 'the node has stopped');
+}
+
+/** Asks the log of each kind for the position of a channel that nobody has. */
+function probe(settings: Settings, broker: Broker): () => Promise<unknown> {
+  const kinds = new Map([...settings.namespaces.values()].map(({ name, durable }) => [durable, name]));
+  return () => Promise.all([...kinds.values()].map((name) => broker.history(`${name}:ready`, { limit: 0 })));
+}
+
+function gauges(node: Node, readiness: Readiness, admission: Admission, load: Load): Record<GaugeName, number> {
+  const { connections, channels, subscriptions } = node.figures(0);
+  const progress = node.drainProgress;
   return {
-    url,
-    publish: (channel, data, extras) => publish(node, channel, data, extras),
-    history: (channel, query = {}) => node.history(channel, { limit: settings.historyPageMax, ...query }),
-    presence: (channel) => presence.members(channel),
-    disconnect: (user, kind) => node.disconnectUser(user, kind),
-    unsubscribe: (user, channel, kind) => node.unsubscribeUser(user, channel, kind),
-    figures: () => node.figures(sampleChannels),
-    close: () => (closed ??= close()),
+    connections,
+    connections_unauthenticated: load.unauthenticated(),
+    channels,
+    subscriptions,
+    loop_lag_seconds: load.loopLagMs() / 1_000,
+    memory_share: load.memoryShare(),
+    ready: readiness.isReady ? 1 : 0,
+    draining: admission.isDraining ? 1 : 0,
+    drain_connections: progress?.connections ?? 0,
+    drain_connections_left: progress?.left ?? 0,
+    drain_closes_per_second: progress?.perSecondMax ?? 0,
   };
+}
+
+function metricsUrlOf({ settings, operators }: Parts, url: string): string {
+  return `${operators === undefined ? url : `http://${hostInUrl(settings.metricsHost)}:${operators.port}`}/metrics`;
 }
 
 function embeddedBroker(settings: Settings, namespaces: Namespaces, clock: Clock, random: Random, log: Log): Broker {

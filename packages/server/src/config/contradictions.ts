@@ -1,4 +1,5 @@
 import { createPublicKey } from 'node:crypto';
+import { isIP } from 'node:net';
 
 import { nearestName } from './nearest-name.ts';
 import type { OptionName, Settings } from './options.ts';
@@ -19,6 +20,8 @@ export function contradictions(settings: Settings, mode: Mode): Contradiction[] 
     ...insecureProblems(settings, mode),
     ...keyProblems(settings, mode),
     ...settings.allowedOrigins.flatMap(originProblem),
+    ...settings.trustedProxies.flatMap(proxyProblem),
+    ...metricsProblems(settings),
     ...personalProblems(settings),
     ...nameProblems(settings),
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
@@ -81,6 +84,22 @@ function originProblem(origin: string): Contradiction[] {
   if (parsed !== undefined && parsed.origin === origin) return [];
   const meant = parsed === undefined || parsed.origin === 'null' ? 'https://app.example.com' : parsed.origin;
   return [{ option: 'allowedOrigins', message: `has ${shown}, which is no exact origin: write ${meant}` }];
+}
+
+function proxyProblem(entry: string): Contradiction[] {
+  const [address = '', prefix = '', ...rest] = entry.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  const isNetwork = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
+  if (isIP(address) !== 0 && rest.length === 0 && (!entry.includes('/') || isNetwork)) return [];
+  const shown = JSON.stringify(entry.slice(0, 80));
+  return [
+    { option: 'trustedProxies', message: `has ${shown}, which is neither an address nor a network like 10.0.0.0/8` },
+  ];
+}
+
+function metricsProblems({ metricsPort, port }: Settings): Contradiction[] {
+  if (metricsPort === 0 || metricsPort !== port) return [];
+  return [{ option: 'metricsPort', message: 'is the port of the node itself: choose another, or 0 to share it' }];
 }
 
 function personalProblems({ personalNamespace, namespaces }: Settings): Contradiction[] {
