@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { CliError, exitCodes } from './cli-error.ts';
 import { configCommand } from './commands/config.ts';
 import { devCommand } from './commands/dev.ts';
+import { drainCommand } from './commands/drain.ts';
 import { historyCommand } from './commands/history.ts';
 import { presenceCommand } from './commands/presence.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -64,6 +65,7 @@ function program(options: RunOptions, output: Output): Command {
   const context = { env: options.env, cwd: options.cwd, output: () => output };
   devCommand(command, context);
   serveCommand(command, context);
+  drainCommand(command, context);
   tokenCommand(command, context);
   publishCommand(command, context);
   subscribeCommand(command, context);

@@ -8,8 +8,8 @@ export interface StopRequest {
   forget(): void;
 }
 
-/** Ctrl-C, or an operator, wants an end. */
-export function stopRequested(): StopRequest {
+/** Ctrl-C, or an operator, wants an end. `impatient` is called when they ask again, before the process ends. */
+export function stopRequested(impatient: () => void = () => undefined): StopRequest {
   let firstAt: number | undefined;
   let resolve: () => void = () => undefined;
   const requested = new Promise<void>((done) => {
@@ -20,6 +20,7 @@ export function stopRequested(): StopRequest {
       firstAt = performance.now();
       resolve();
     } else if (performance.now() - firstAt > sameRequestMs) {
+      impatient();
       process.exit(1);
     }
   };

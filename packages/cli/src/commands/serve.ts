@@ -15,7 +15,7 @@ export function serveCommand(command: Command, context: Context): void {
     if (config.settings.host === '127.0.0.1')
       output.note('reached from this machine only; --host 0.0.0.0 opens it to the network');
     const { settings, rpc } = config;
-    await runServer({ settings, rpc, prettyLog: !output.json && process.stderr.isTTY }, (server) => {
+    await runServer({ settings, rpc, prettyLog: !output.json && process.stderr.isTTY, output }, (server) => {
       output.result(
         { type: 'listening', url: server.url },
         `${output.paint(['bold', 'green'], 'tutti')} listens at ${server.url}`,
