@@ -47,7 +47,10 @@ export async function subscribeRace(options: RaceOptions): Promise<Scenario> {
   const neighbour = options.neighbour === true ? await joined(core, clock, 'neighbour') : undefined;
   const peer = core.connect('peer');
   await settle(clock);
-  const position = options.recoverFrom === undefined ? {} : { recover: true, offset: options.recoverFrom, epoch: '' };
+  const page = core.node.history(channel, { limit: 0 });
+  await settle(clock);
+  const { epoch } = (await page).top;
+  const position = options.recoverFrom === undefined ? {} : { recover: true, offset: options.recoverFrom, epoch };
   const [first] = peer.command({ subscribe: { channel, ...position } });
   const returning = options.returns === true ? comeBack(peer, first, clock) : undefined;
   const done = { published: false };

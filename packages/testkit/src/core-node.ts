@@ -42,6 +42,7 @@ export const testLimits: Limits = {
   inFlightBytesMax: 256 * 1024,
   subscriptionsMax: 128,
   pendingCommandsMax: 256,
+  rpcTimeoutMs: 10_000,
   recoveryPageMax: 300,
   historyPageMax: 300,
   unauthenticatedMax: 1_000,

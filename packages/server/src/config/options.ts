@@ -282,6 +282,14 @@ export const options = {
     since: '0.1',
     description: 'Commands of one connection that wait for an answer.',
   },
+  rpcTimeout: {
+    type: 'duration',
+    default: '10s',
+    min: 100,
+    max: hour,
+    since: '0.1',
+    description: 'An `rpc` method that takes longer is answered with an error; what it does later is ignored.',
+  },
   recoveryPageMax: {
     type: 'integer',
     default: 300,

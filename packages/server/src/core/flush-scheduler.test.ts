@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { VirtualClock } from '@tutti/testkit';
 import { FlushScheduler, type Flushable } from './flush-scheduler.ts';
 
+const fail = (error: unknown): void => assert.fail(String(error));
+
 /** A clock whose time passes while something is flushed. */
 function slow(clock: VirtualClock, log: string[], name: string, ms: number): Flushable {
   return {
@@ -16,7 +18,7 @@ function slow(clock: VirtualClock, log: string[], name: string, ms: number): Flu
 
 test('idle: what waits leaves at the end of the turn, channels before connections', () => {
   const clock = new VirtualClock();
-  const scheduler = new FlushScheduler(clock, 25);
+  const scheduler = new FlushScheduler(clock, 25, fail);
   const log: string[] = [];
   scheduler.connection({ flushPending: false, flush: () => log.push('connection') });
   scheduler.channel({ flushPending: false, flush: () => log.push('channel') });
@@ -28,7 +30,7 @@ test('idle: what waits leaves at the end of the turn, channels before connection
 
 test('a connection that a channel reaches is flushed in the same turn, once', () => {
   const clock = new VirtualClock();
-  const scheduler = new FlushScheduler(clock, 25);
+  const scheduler = new FlushScheduler(clock, 25, fail);
   let flushed = 0;
   const connection: Flushable = { flushPending: false, flush: () => (flushed += 1) };
   const reach = (): void => {
@@ -43,7 +45,7 @@ test('a connection that a channel reaches is flushed in the same turn, once', ()
 
 test('busy: the next flush waits for as long as the last one took, within the bound', () => {
   const clock = new VirtualClock();
-  const scheduler = new FlushScheduler(clock, 25);
+  const scheduler = new FlushScheduler(clock, 25, fail);
   const log: string[] = [];
   const short = slow(clock, log, 'short', 10);
   const long = slow(clock, log, 'long', 400);
@@ -63,7 +65,7 @@ test('busy: the next flush waits for as long as the last one took, within the bo
 
 test('a delay of 0 never holds anything back', () => {
   const clock = new VirtualClock();
-  const scheduler = new FlushScheduler(clock, 0);
+  const scheduler = new FlushScheduler(clock, 0, fail);
   const log: string[] = [];
   const long = slow(clock, log, 'long', 400);
   scheduler.channel(long);
@@ -75,7 +77,7 @@ test('a delay of 0 never holds anything back', () => {
 
 test('what comes in while connections are flushed goes with the next flush', () => {
   const clock = new VirtualClock();
-  const scheduler = new FlushScheduler(clock, 25);
+  const scheduler = new FlushScheduler(clock, 25, fail);
   const log: string[] = [];
   const later: Flushable = { flushPending: false, flush: () => log.push('later') };
   scheduler.connection({
@@ -89,4 +91,25 @@ test('what comes in while connections are flushed goes with the next flush', () 
   assert.deepEqual(log, ['first']);
   clock.advance(1);
   assert.deepEqual(log, ['first', 'later']);
+});
+
+test('S23: one that throws is reported, the others are flushed, and so is everything later', () => {
+  const clock = new VirtualClock();
+  const bugs: unknown[] = [];
+  const scheduler = new FlushScheduler(clock, 25, (error) => bugs.push(error));
+  const log: string[] = [];
+  const broken: Flushable = {
+    flushPending: false,
+    flush: () => {
+      throw new Error('oh dear');
+    },
+  };
+  const sound: Flushable = { flushPending: false, flush: () => log.push('sound') };
+  scheduler.channel(broken);
+  scheduler.channel(sound);
+  clock.advance(0);
+  scheduler.connection(sound);
+  clock.advance(50);
+  assert.equal(bugs.length, 1);
+  assert.deepEqual(log, ['sound', 'sound']);
 });

@@ -21,14 +21,17 @@ export interface Flushable {
 export class FlushScheduler {
   readonly #clock: Clock;
   readonly #delayMaxMs: number;
+  readonly #bug: (error: unknown) => void;
   #channels: Flushable[] = [];
   #connections: Flushable[] = [];
   /** A flush is scheduled, or running: what comes in before its connections are reached joins it. */
   #scheduled = false;
   #notBefore = 0;
 
-  constructor(clock: Clock, delayMaxMs: number) {
+  /** `bug` hears of a flush that threw, which should be impossible. */
+  constructor(clock: Clock, delayMaxMs: number, bug: (error: unknown) => void) {
     this.#clock = clock;
+    this.#bug = bug;
     this.#delayMaxMs = delayMaxMs;
   }
 
@@ -53,20 +56,24 @@ export class FlushScheduler {
     const started = this.#clock.monotonic();
     const channels = this.#channels;
     this.#channels = [];
-    for (const channel of channels) {
-      channel.flushPending = false;
-      channel.flush();
-    }
+    for (const channel of channels) this.#flushOne(channel);
     const connections = this.#connections;
     this.#connections = [];
-    for (const connection of connections) {
-      connection.flushPending = false;
-      connection.flush();
-    }
+    for (const connection of connections) this.#flushOne(connection);
     const ended = this.#clock.monotonic();
     this.#notBefore = ended + Math.min(ended - started, this.#delayMaxMs);
     this.#scheduled = wasScheduled;
     if (this.#channels.length + this.#connections.length > 0) this.#schedule();
+  }
+
+  /** One that fails must not hold up the others, now or ever after. */
+  #flushOne(item: Flushable): void {
+    item.flushPending = false;
+    try {
+      item.flush();
+    } catch (error) {
+      this.#bug(error);
+    }
   }
 
   #schedule(): void {

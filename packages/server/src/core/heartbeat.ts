@@ -31,6 +31,11 @@ export class Heartbeat {
     return wasAsked;
   }
 
+  /** The peer showed that it reads: an open ping waits behind what it has still to read. */
+  alive(nowMs: number): void {
+    if (this.#pongBy !== Infinity) this.#pongBy = nowMs + this.#limits.pongTimeoutMs;
+  }
+
   nextIn(nowMs: number): number {
     return Math.max(0, Math.min(this.#pingAt, this.#pongBy) - nowMs);
   }

@@ -136,6 +136,7 @@ export class Hub {
     } catch (error) {
       channel.state = 'closed';
       if (this.#channels.get(channel.name) === channel) this.#channels.delete(channel.name);
+      this.#leaveBus(channel.name);
       throw error;
     }
     if (channel.state !== 'opening') return;
@@ -150,24 +151,26 @@ export class Hub {
     if (channel.state === 'opening' || channel.state === 'closed') return;
     channel.state = 'closed';
     this.#channels.delete(channel.name);
+    this.#leaveBus(channel.name);
+  }
+
+  #leaveBus(name: string): void {
     const left = this.#broker
-      .unsubscribe(channel.name)
+      .unsubscribe(name)
       .catch((error: unknown) => {
         this.#telemetry.log.warn({ seam: 'broker', error }, 'leaving a channel failed');
       })
       .finally(() => {
-        if (this.#leaving.get(channel.name) === left) this.#leaving.delete(channel.name);
+        if (this.#leaving.get(name) === left) this.#leaving.delete(name);
       });
-    this.#leaving.set(channel.name, left);
+    this.#leaving.set(name, left);
   }
 
   #advance(channel: SubscribedChannel, live: LivePublication): void {
     const offset = live.publication.offset ?? 0;
     if (live.epoch === channel.epoch && offset <= channel.top) return;
-    if (live.epoch !== channel.epoch) {
-      this.#invalidate(channel, live.epoch, live.previousOffset);
-      return;
-    }
+    // Those who join now are answered from before this publication, and it reaches them as any other.
+    if (live.epoch !== channel.epoch) this.#invalidate(channel, live.epoch, live.previousOffset);
     if (live.previousOffset !== channel.top) {
       channel.keep(live);
       void this.#repair(channel);

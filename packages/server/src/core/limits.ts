@@ -15,6 +15,8 @@ export interface Limits {
   readonly subscriptionsMax: number;
   /** Commands of one connection that wait for an answer. */
   readonly pendingCommandsMax: number;
+  /** An rpc method that takes longer is answered with an error. */
+  readonly rpcTimeoutMs: number;
   /** Publications in one page of a recovery. */
   readonly recoveryPageMax: number;
   /** Publications in one answer to `history`. */
@@ -42,4 +44,6 @@ export const fixedLimits = {
   idempotencyKeyBytesMax: 128,
   /** Bytes of the key that `latest_by_key` conflates by. */
   keyBytesMax: 255,
+  /** Tags of one publication. */
+  tagsMax: 32,
 } as const;

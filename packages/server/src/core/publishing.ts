@@ -1,8 +1,24 @@
+import { Rejection, rejections } from '@tutti/protocol';
 import type { PublicationDraft, PublishOptions, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { fixedLimits } from './limits.ts';
 import type { Services } from './services.ts';
 
 export type PublishExtras = Omit<PublishOptions, 'history'>;
+
+const utf8 = new TextEncoder();
+
+/** Refuses marks that no codec could carry, or that would cost others too much (S34). Throws `Rejection`. */
+export function checkMarks({ key = '', tags = {} }: Pick<PublicationDraft, 'key' | 'tags'>): void {
+  const isText = (value: unknown): value is string => typeof value === 'string';
+  if (!isText(key) || utf8.encode(key).length > fixedLimits.keyBytesMax) {
+    throw new Rejection(rejections.badRequest, `a key is text of at most ${fixedLimits.keyBytesMax} bytes`);
+  }
+  const named = Object.entries(tags);
+  if (named.length > fixedLimits.tagsMax || named.some(([name, value]) => name === '__proto__' || !isText(value))) {
+    throw new Rejection(rejections.badRequest, `tags are at most ${fixedLimits.tagsMax} names with text values`);
+  }
+}
 
 /**
  * Appends to the channel's log as its namespace says, and fans out. For commands and for the

@@ -75,28 +75,27 @@ export class Recovery {
       this.#hub.goLive(subscription);
       return { ...result, recovered: false };
     }
-    subscription.offset = missed.at(-1)?.offset ?? request.offset ?? 0;
+    // Without room for a page the answer goes out empty, and all that was missed follows as pushes.
+    const publications = subscription.session.hasRoom ? missed : [];
+    subscription.offset = publications.at(-1)?.offset ?? request.offset ?? 0;
     if (subscription.offset === channel.top) this.#hub.goLive(subscription);
     else subscription.state = 'behind';
-    return { ...result, recovered: true, offset: request.offset ?? 0, publications: missed };
+    return { ...result, recovered: true, offset: request.offset ?? 0, publications };
   }
 
-  /** Goes on where `activate`, or a full queue, left off. Never throws, never rejects. */
-  async catchUp(subscription: Subscription): Promise<void> {
-    if (subscription.reading) return;
-    subscription.reading = true;
+  /** One page further, or live; true where more is to come. Never rejects. */
+  async readPage(subscription: Subscription): Promise<boolean> {
+    if (subscription.state !== 'behind') return false;
     try {
-      while (subscription.state === 'behind' && subscription.session.hasRoom) await this.#step(subscription);
+      await this.#step(subscription);
     } catch (error) {
       this.#telemetry.log.error(
         { seam: 'broker', channel: subscription.channelName, error },
         'the log could not be read to catch up',
       );
-      if (subscription.state === 'behind') this.#giveUp(subscription);
-    } finally {
-      subscription.reading = false;
+      if (isBehind(subscription)) this.#giveUp(subscription);
     }
-    if (subscription.state === 'behind') subscription.session.catchUpWhenRoom(subscription);
+    return isBehind(subscription);
   }
 
   async #step(subscription: Subscription): Promise<void> {
@@ -162,7 +161,7 @@ export class Recovery {
     const rest = (tail ?? [])
       .map((live) => live.publication)
       .filter((publication) => (publication.offset ?? 0) <= channel.top);
-    if (page === undefined && rest.length === 0) return undefined;
+    // Nothing at hand although it was at first: the log is asked when catching up, and gives up honestly.
     return cutToBytes([...found, ...rest]);
   }
 
@@ -174,9 +173,14 @@ export class Recovery {
   }
 }
 
-/** A position of another epoch says nothing about this log. An empty one is a client that has never seen any. */
-function isSameEpoch(channel: SubscribedChannel, request: SubscribeRequest): boolean {
-  return request.epoch === undefined || request.epoch === '' || request.epoch === channel.epoch;
+/** A position of another epoch says nothing about this log. Without an epoch only the very beginning is one. */
+function isSameEpoch(channel: SubscribedChannel, { epoch = '', offset = 0 }: SubscribeRequest): boolean {
+  return epoch === '' ? offset === 0 : epoch === channel.epoch;
+}
+
+/** A function, because the state changes under an `await`, which the compiler does not see. */
+function isBehind(subscription: Subscription): boolean {
+  return subscription.state === 'behind';
 }
 
 function cutToBytes(publications: Publication[]): Publication[] {

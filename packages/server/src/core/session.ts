@@ -13,6 +13,7 @@ import {
 import type { Identity } from '../auth/authenticator.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import { replyFrame, type Batch } from './batch.ts';
+import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import type { Timer } from './clock.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Lanes } from './lanes.ts';
@@ -68,7 +69,7 @@ const methods: readonly Method[] = [
  * Commands take effect in the order in which they came: none before the connect is authorised, and
  * those of one channel one after another.
  */
-export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakeable {
+export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subscriber, Wakeable {
   readonly id: string;
   readonly connection: Connection;
   /** By canonical channel name. */
@@ -81,12 +82,12 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
   readonly #commands: CommandTable;
   readonly #queue: OutboundQueue;
   readonly #heartbeat: Heartbeat;
+  #connectByMs: number;
   #lanes: Lanes | undefined;
   #laneTimer: Timer | undefined;
   #roundTripMs: number | undefined;
   #waiting: Command[] | undefined;
-  /** Subscriptions that go on reading the log when the queue has room again. */
-  #catchingUp: Set<Subscription> | undefined;
+  #catchingUp: CatchUp | undefined;
   #pending = 0;
 
   constructor(connection: Connection, services: Services, commands: CommandTable) {
@@ -97,6 +98,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     const { limits } = services;
     this.#queue = new OutboundQueue(connection, this, limits);
     this.#heartbeat = new Heartbeat(limits);
+    this.#connectByMs = services.clock.monotonic() + limits.connectTimeoutMs;
     services.wheel.set(this, limits.connectTimeoutMs);
   }
 
@@ -115,7 +117,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
   }
 
   get hasRoom(): boolean {
-    return this.#queue.bytes < fixedLimits.catchUpQueueBytesMax;
+    return this.#state !== 'closed' && this.#queue.bytes < fixedLimits.catchUpQueueBytesMax;
   }
 
   /** How others see this session in a channel. */
@@ -150,6 +152,8 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     if (roundTripMs !== undefined) this.#services.telemetry.observe('ping_round_trip_ms', roundTripMs);
     this.#roundTripMs = roundTripMs;
     this.#queue.confirmed(roundTripMs);
+    // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
+    this.#heartbeat.alive(this.#services.clock.monotonic());
     this.flush();
   }
 
@@ -166,7 +170,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
   wake(nowMs: number): void {
     if (this.#state === 'closed') return;
     if (this.#state !== 'open') {
-      this.disconnect(disconnects.stale);
+      this.#checkConnected(nowMs);
       return;
     }
     const due = this.#heartbeat.due(nowMs);
@@ -177,6 +181,13 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     if (due === 'ping') this.#enqueue(this.#services.pingFrame(this.connection.codec));
     const untilExpiry = this.#expire();
     if (this.isOpen) this.#services.wheel.set(this, Math.min(this.#heartbeat.nextIn(nowMs), untilExpiry));
+  }
+
+  /** The wheel may wake earlier than asked; and a verdict that we owe is not the client's fault. */
+  #checkConnected(nowMs: number): void {
+    const left = this.#connectByMs - nowMs;
+    if (left > 0) this.#services.wheel.set(this, left);
+    else this.disconnect(this.#state === 'authenticating' ? disconnects.internal : disconnects.stale);
   }
 
   // What commands and the node call.
@@ -215,6 +226,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
 
   /** Answers and control, for this session alone. */
   send(reply: Reply): void {
+    if (this.#state === 'closed') return;
     this.#enqueue(replyFrame(this.connection.codec, reply));
   }
 
@@ -230,10 +242,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     const bytes = this.#queue.flush(now);
     if (bytes > 0) this.#services.telemetry.count('bytes_sent', bytes);
     this.#flushAgainIn(this.#queue.dueIn(now));
-    if (this.#catchingUp === undefined || !this.hasRoom) return;
-    const waiting = this.#catchingUp;
-    this.#catchingUp = undefined;
-    for (const subscription of waiting) void this.#services.recovery.catchUp(subscription);
+    this.#catchingUp?.go();
   }
 
   /** Changes how often a subscription is updated; returns the interval that is kept, milliseconds. */
@@ -254,7 +263,7 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     const subscription = this.subscriptions.get(channel);
     if (subscription === undefined) return;
     this.#services.hub.fallBehind(subscription, offset);
-    this.catchUpWhenRoom(subscription);
+    this.catchUp(subscription);
   }
 
   tooSlow(): void {
@@ -266,10 +275,15 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     this.#services.telemetry.count(`publications_${how}`, count, namespace);
   }
 
-  catchUpWhenRoom(subscription: Subscription): void {
-    this.#catchingUp ??= new Set();
+  /** Brings a subscription that is behind up to its channel's top, as the connection drains. */
+  catchUp(subscription: Subscription): void {
+    if (subscription.state !== 'behind') return;
+    this.#catchingUp ??= new CatchUp(this);
     this.#catchingUp.add(subscription);
-    this.#services.flushes.connection(this);
+  }
+
+  readPage(subscription: Subscription): Promise<boolean> {
+    return this.#services.recovery.readPage(subscription);
   }
 
   endSubscription(subscription: Subscription, kind: DisconnectKind): void {
@@ -349,7 +363,8 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     }
     let next = connectionLeft;
     for (const subscription of [...this.subscriptions.values()]) {
-      if (subscription.expiresAtMs === 0) continue;
+      // One that is still joining ends when it is answered: a client does not understand an end before that.
+      if (subscription.expiresAtMs === 0 || subscription.state === 'joining') continue;
       const left = subscription.expiresAtMs + grace - now;
       if (left <= 0) this.endSubscription(subscription, unsubscribes.expired);
       else next = Math.min(next, left);
@@ -409,7 +424,14 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     const channel = channelOf(method, command);
     const handler = this.#commands[method];
     this.#lanes ??= new Lanes();
-    this.#lanes.run(channel, () => this.#run(handler, method, command));
+    // Counted from here, because those that wait behind another of their channel hold memory, too.
+    this.#pending += 1;
+    this.#lanes.run(channel, () => {
+      const held = this.#run(handler, method, command);
+      if (held !== undefined) return held.then(() => this.#answered());
+      this.#answered();
+      return undefined;
+    });
   }
 
   /** Never throws; a promise never rejects. */
@@ -418,19 +440,21 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
     try {
       const held = handler(this.#call(command));
       if (held === undefined) return undefined;
-      this.#pending += 1;
       return held
         .catch((error: unknown) => {
           this.#reject(command, error);
         })
         .then(() => {
-          this.#pending -= 1;
           if (method === 'connect') this.#connectAnswered();
         });
     } catch (error) {
       this.#reject(command, error);
       return undefined;
     }
+  }
+
+  #answered(): void {
+    this.#pending -= 1;
   }
 
   #call(command: Command): Call {
@@ -443,8 +467,11 @@ export class Session implements ConnectionHandler, QueueOwner, Subscriber, Wakea
         .then(reply, (error: unknown) => {
           this.#reject(command, error);
         })
+        .catch((error: unknown) => {
+          this.#reject(command, error);
+        })
         .finally(() => {
-          this.#pending -= 1;
+          this.#answered();
         });
     };
     return { session: this, services: this.#services, command, reply, replyWhen };

@@ -6,6 +6,9 @@ import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
+/** Seconds. Later expiries are told as this: clients count in 32 bits, and timers hardly further. */
+const ttlMax = 2 ** 31 - 1;
+
 /** A subscription that has joined its channel and waits to be answered. */
 export interface Prepared {
   readonly subscription: Subscription;
@@ -28,6 +31,7 @@ export async function prepareSubscription(
   subscription.intervalMs = Math.min(request.interval ?? 0, fixedLimits.intervalMaxMs);
   session.subscriptions.set(target.channel, subscription);
   try {
+    mustCarry(session, target.namespace);
     if (!serverSide) await permit(session, services, target, request, subscription);
     // The session ended while others were asked: joining now would leave a subscription that nobody ends.
     if (hasEnded(subscription)) throw new Rejection(rejections.notAvailable, 'the connection ended');
@@ -64,10 +68,17 @@ export function activateSubscription(
   }
 }
 
+/** Bytes that are no JSON would break out of a JSON frame. Throws `Rejection` notAvailable. */
+export function mustCarry(session: Session, namespace: Namespace): void {
+  if (namespace.payload === 'binary' && session.connection.codec.name === 'json') {
+    throw new Rejection(rejections.notAvailable, 'the channel carries binary payloads: connect with Protobuf');
+  }
+}
+
 /** `expires` and `ttl` (whole seconds, at least one) as results carry them. */
 export function expiry(services: Services, expiresAtMs: number | undefined): { expires?: true; ttl?: number } {
   if (expiresAtMs === undefined || expiresAtMs === 0) return {};
-  return { expires: true, ttl: Math.max(1, Math.ceil((expiresAtMs - services.clock.now()) / 1_000)) };
+  return { expires: true, ttl: Math.min(ttlMax, Math.max(1, Math.ceil((expiresAtMs - services.clock.now()) / 1_000))) };
 }
 
 /** A function, because the state changes under an `await`, which the compiler does not see. */
@@ -84,9 +95,6 @@ async function permit(
 ): Promise<void> {
   if ((request.type ?? 0) !== 0)
     throw new Rejection(rejections.notAvailable, 'only stream subscriptions are available');
-  if (namespace.payload === 'binary' && session.connection.codec.name === 'json') {
-    throw new Rejection(rejections.notAvailable, 'the channel carries binary payloads: connect with Protobuf');
-  }
   const { identity } = session;
   const token = request.token ?? '';
   const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, channel);

@@ -16,8 +16,6 @@ export interface Subscriber {
   readonly id: string;
   /** Little enough waits for the connection that a page of the log may be read for it. */
   readonly hasRoom: boolean;
-  /** Goes on catching up as soon as there is room. */
-  catchUpWhenRoom(subscription: Subscription): void;
   deliver: Recipient['session']['deliver'];
   /** Ends one subscription, and tells the client; the code says whether it is to come back. */
   endSubscription(subscription: Subscription, kind: DisconnectKind): void;
@@ -35,8 +33,6 @@ export class Subscription {
   channel: SubscribedChannel | undefined;
   /** Offset of the last publication sent; kept only while `behind`. */
   offset = 0;
-  /** A page of the log is being read, so that nobody starts a second reader. */
-  reading = false;
   /** Milliseconds since 1970 when the grant ends; 0: never. */
   expiresAtMs = 0;
   /** Milliseconds between updates that the client asked for; 0: none. */

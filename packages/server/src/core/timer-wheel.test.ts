@@ -52,7 +52,7 @@ test('beyond one turn of the wheel an item is woken at its end, to set itself ag
   assert.equal(sleeper.wokenAt.length, 1);
 });
 
-test('after a pause longer than the wheel everything due is woken', () => {
+test('CON-1: after a pause longer than the wheel everything due is woken, one tick later', () => {
   let nowMs = 0;
   let tick: (() => void) | undefined;
   const wheel = new TimerWheel({
@@ -69,6 +69,12 @@ test('after a pause longer than the wheel everything due is woken', () => {
     wheel.set(sleeper, i * 1_000);
   });
   nowMs = 600_000;
+  tick?.();
+  assert.ok(
+    sleepers.every((sleeper) => sleeper.wokenAt.length === 0),
+    'what lies unread is heard first',
+  );
+  nowMs += 250;
   tick?.();
   assert.ok(sleepers.every((sleeper) => sleeper.wokenAt.length === 1));
 });
@@ -87,4 +93,23 @@ test('an item may set itself again while it is woken', () => {
   wheel.set(item, 1_000);
   clock.advance(10_500);
   assert.ok(wokenAt.length >= 8 && wokenAt.length <= 10, `${wokenAt.length} times`);
+});
+
+test('an item that is taken off by one woken before it is not woken', () => {
+  const clock = new VirtualClock();
+  const wheel = new TimerWheel(clock);
+  const second = new Sleeper();
+  const first: Wakeable = {
+    wheelSlot: -1,
+    wake: () => {
+      wheel.remove(second);
+    },
+  };
+  wheel.set(first, 1_000);
+  wheel.set(second, 1_000);
+  clock.advance(2_000);
+  assert.deepEqual(second.wokenAt, []);
+  wheel.set(second, 1_000);
+  clock.advance(2_000);
+  assert.equal(second.wokenAt.length, 1, 'the wheel goes on');
 });

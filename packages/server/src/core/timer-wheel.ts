@@ -10,6 +10,8 @@ export interface Wakeable {
 
 const slots = 256;
 const tickMs = 250;
+/** Ticks that may be missed before it counts as a pause. */
+const lateTicks = 8;
 
 /**
  * One timer for all connections: heartbeats and expiries need no precision, and a timer of its own
@@ -23,6 +25,7 @@ export class TimerWheel {
   readonly #wheel: Set<Wakeable>[] = Array.from({ length: slots }, () => new Set());
   #position = 0;
   #size = 0;
+  #wasLate = false;
   #timer: Timer | undefined;
 
   constructor(clock: Clock) {
@@ -68,6 +71,10 @@ export class TimerWheel {
     });
     const now = this.#clock.monotonic();
     const target = Math.floor(now / tickMs);
+    // After a pause (SIGSTOP, a long collection) what peers sent meanwhile lies unread: it is heard before anybody is judged.
+    const isLate = target - this.#position > lateTicks && !this.#wasLate;
+    this.#wasLate = isLate;
+    if (isLate) return;
     // After a long pause (SIGSTOP, a suspended laptop) one turn visits every slot; more would only repeat.
     this.#position = Math.max(this.#position, target - slots);
     while (this.#position < target) {
@@ -81,6 +88,8 @@ export class TimerWheel {
     if (due === undefined || due.size === 0) return;
     this.#wheel[slot] = new Set();
     for (const item of due) {
+      // Taken off, or put elsewhere, by one that was woken before it.
+      if (item.wheelSlot !== slot || this.#wheel[slot]?.has(item) === true) continue;
       item.wheelSlot = -1;
       this.#size -= 1;
       item.wake(now);

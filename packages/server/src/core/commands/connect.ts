@@ -42,7 +42,7 @@ export async function connect(call: Call): Promise<void> {
   };
   call.reply({ connect: result });
   session.open();
-  for (const { subscription } of prepared) void services.recovery.catchUp(subscription);
+  for (const { subscription } of prepared) session.catchUp(subscription);
 }
 
 /** Where one of them cannot be had the connect is refused: a client must not believe it is subscribed. */
@@ -54,9 +54,11 @@ async function prepareAll(session: Session, services: Services, request: Connect
     throw new Rejection(rejections.limitExceeded, 'the token names more channels than a connection may have');
   }
   const wanted = new Map<string, SubscribeRequest>(Object.entries(request.subs ?? {}));
-  const places = [...names].map((name) => {
-    const { flag: _noRejection, ...position } = wanted.get(name) ?? {};
-    return prepareSubscription(session, services, services.resolve(name), position, true);
+  // All names first: one that no channel can have must not leave others half prepared.
+  const targets = [...names].map((name) => services.resolve(name));
+  const places = targets.map((target) => {
+    const { flag: _noRejection, ...position } = wanted.get(target.channel) ?? {};
+    return prepareSubscription(session, services, target, position, true);
   });
   try {
     return await Promise.all(places);

@@ -1,5 +1,6 @@
 import { Rejection, rejections } from '@tutti/protocol';
 import type { Call } from '../session.ts';
+import { mustCarry } from '../subscribing.ts';
 import { isSubscribed } from './is-subscribed.ts';
 
 /** A page of kept publications, and the channel's position. */
@@ -7,6 +8,7 @@ export async function history(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.history ?? {};
   const { channel, namespace } = services.resolve(request.channel);
+  mustCarry(session, namespace);
   const { identity } = session;
   await services.authorizer.authorize({
     verb: 'history',
@@ -25,7 +27,9 @@ export async function history(call: Call): Promise<void> {
     ...(request.reverse === true ? { reverse: true } : {}),
   });
   const epoch = request.since?.epoch ?? '';
-  if (epoch !== '' && epoch !== page.top.epoch) {
+  const isForeign =
+    epoch === '' ? (request.since?.offset ?? 0) > 0 && request.reverse !== true : epoch !== page.top.epoch;
+  if (isForeign) {
     throw new Rejection(rejections.unrecoverablePosition, 'the position belongs to another epoch of the channel');
   }
   call.reply({ history: { publications: [...page.publications], ...page.top } });

@@ -1,7 +1,7 @@
 import { Rejection, rejections, type PublishRequest, type PublishResult } from '@tutti/protocol';
 import type { PublicationDraft, PublishOutcome } from '../../broker/broker.ts';
 import { fixedLimits } from '../limits.ts';
-import { publishTo, type PublishExtras } from '../publishing.ts';
+import { checkMarks, publishTo, type PublishExtras } from '../publishing.ts';
 import type { Call, Session } from '../session.ts';
 import { isSubscribed } from './is-subscribed.ts';
 
@@ -45,15 +45,12 @@ export function publish(call: Call): Promise<void> | void {
 }
 
 function checkKeys(request: PublishRequest): void {
-  const idempotencyKeyBytes = utf8.encode(request.idempotency_key ?? '').length;
-  if (idempotencyKeyBytes > fixedLimits.idempotencyKeyBytesMax) {
+  checkMarks({ key: request.key ?? '' });
+  if (utf8.encode(request.idempotency_key ?? '').length > fixedLimits.idempotencyKeyBytesMax) {
     throw new Rejection(
       rejections.badRequest,
       `an idempotency key may have ${fixedLimits.idempotencyKeyBytesMax} bytes`,
     );
-  }
-  if (utf8.encode(request.key ?? '').length > fixedLimits.keyBytesMax) {
-    throw new Rejection(rejections.badRequest, `a key may have ${fixedLimits.keyBytesMax} bytes`);
   }
 }
 
@@ -61,7 +58,7 @@ function extras(request: PublishRequest, session: Session): PublishExtras {
   const { idempotency_key: key = '', expected_offset: offset, expected_epoch: epoch = '' } = request;
   return {
     // A key belongs to its user: nobody can make another's publication look like a repetition (S34).
-    ...(key === '' ? {} : { idempotencyKey: `${session.identity.user}\n${key}` }),
+    ...(key === '' ? {} : { idempotencyKey: `u\n${session.identity.user}\n${key}` }),
     ...(offset === undefined ? {} : { expected: { offset, epoch } }),
   };
 }

@@ -8,13 +8,24 @@ export function rpc(call: Call): void {
   const { session, services, command } = call;
   const { method = '', data = nothing } = command.rpc ?? {};
   const context = { user: session.identity.user, client: session.id };
-  const answered = services.rpc.call(method, data, context).catch((error: unknown) => {
+  const answered = withinTime(services.rpc.call(method, data, context), services).catch((error: unknown) => {
     if (error instanceof Rejection || error instanceof Disconnect) throw error;
     // The application's mistake, not the session's: the connection goes on.
     services.telemetry.log.error({ method, error }, 'an rpc method failed');
     throw new Rejection(rejections.internal);
   });
   call.replyWhen(answered.then((answer) => ({ rpc: answer.length > 0 ? { data: answer } : {} })));
+}
+
+/** Rejects when the method takes longer than allowed, so that its place among the pending commands is free again. */
+function withinTime(answer: Promise<Uint8Array>, { clock, limits }: Call['services']): Promise<Uint8Array> {
+  const late = Promise.withResolvers<Uint8Array>();
+  const timer = clock.after(limits.rpcTimeoutMs, () => {
+    late.reject(new Error(`no answer within ${limits.rpcTimeoutMs} ms`));
+  });
+  return Promise.race([answer, late.promise]).finally(() => {
+    timer.cancel();
+  });
 }
 
 /** A message without an answer. Nothing on this server takes them yet. */

@@ -17,5 +17,5 @@ export async function subscribe(call: Call): Promise<void> {
   if (result === undefined) return;
   call.reply({ subscribe: result });
   if (prepared.subscription.expiresAtMs > 0) session.expiryChanged();
-  void services.recovery.catchUp(prepared.subscription);
+  session.catchUp(prepared.subscription);
 }
