@@ -310,7 +310,7 @@ async function publish(
   const draft: PublicationDraft = { data: bytes, ...marks };
   return node.publish(channel, draft, {
     // The application's keys are its own: a user's key never meets them.
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey: `\n${idempotencyKey}` }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey: `a\n${idempotencyKey}` }),
     ...(expected === undefined ? {} : { expected }),
   });
 }

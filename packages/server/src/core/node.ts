@@ -9,7 +9,7 @@ import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainR
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
 import { LagSampler } from './lag-sampler.ts';
-import { publishTo, type PublishExtras } from './publishing.ts';
+import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
 import { Recovery } from './recovery.ts';
 import type { Services } from './services.ts';
 import { Session } from './session.ts';
@@ -60,7 +60,9 @@ export class Node {
     this.#options = options;
     const { clock, broker, limits, telemetry } = options;
     this.#lag = new LagSampler(this.#sessions, telemetry);
-    const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs);
+    const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs, (error) => {
+      this.#services.bug(error);
+    });
     const hub = new Hub(broker, flushes, limits, telemetry);
     this.#services = {
       ...options,
@@ -137,6 +139,7 @@ export class Node {
   publish(channel: string, draft: PublicationDraft, extras: PublishExtras = {}): Promise<PublishOutcome> {
     const target = this.#services.resolve(channel);
     this.#checkPayload(draft.data, target.namespace);
+    checkMarks(draft);
     return publishTo(this.#services, target, draft, extras);
   }
 
