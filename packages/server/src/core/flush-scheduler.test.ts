@@ -113,3 +113,12 @@ test('S23: one that throws is reported, the others are flushed, and so is everyt
   assert.equal(bugs.length, 1);
   assert.deepEqual(log, ['sound', 'sound']);
 });
+
+test('each flush tells how long it took', () => {
+  const clock = new VirtualClock();
+  const took: number[] = [];
+  const scheduler = new FlushScheduler(clock, 25, fail, (ms) => void took.push(ms));
+  scheduler.connection({ flushPending: false, flush: () => clock.pass(7) });
+  clock.runUntilIdle();
+  assert.deepEqual(took, [7]);
+});

@@ -22,14 +22,21 @@ export class FlushScheduler {
   readonly #clock: Clock;
   readonly #delayMaxMs: number;
   readonly #bug: (error: unknown) => void;
+  readonly #flushed: (ms: number) => void;
   #channels: Flushable[] = [];
   #connections: Flushable[] = [];
   /** A flush is scheduled, or running: what comes in before its connections are reached joins it. */
   #scheduled = false;
   #notBefore = 0;
 
-  /** `bug` hears of a flush that threw, which should be impossible. */
-  constructor(clock: Clock, delayMaxMs: number, bug: (error: unknown) => void) {
+  /** `bug` hears of a flush that threw, which should be impossible; `flushed` how long each took. */
+  constructor(
+    clock: Clock,
+    delayMaxMs: number,
+    bug: (error: unknown) => void,
+    flushed: (ms: number) => void = () => undefined,
+  ) {
+    this.#flushed = flushed;
     this.#clock = clock;
     this.#bug = bug;
     this.#delayMaxMs = delayMaxMs;
@@ -63,6 +70,7 @@ export class FlushScheduler {
     const ended = this.#clock.monotonic();
     this.#notBefore = ended + Math.min(ended - started, this.#delayMaxMs);
     this.#scheduled = wasScheduled;
+    this.#flushed(ended - started);
     if (this.#channels.length + this.#connections.length > 0) this.#schedule();
   }
 

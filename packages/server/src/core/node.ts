@@ -60,9 +60,16 @@ export class Node {
     this.#options = options;
     const { clock, broker, limits, telemetry } = options;
     this.#lag = new LagSampler(this.#sessions, telemetry);
-    const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs, (error) => {
-      this.#services.bug(error);
-    });
+    const flushes = new FlushScheduler(
+      clock,
+      limits.flushDelayMaxMs,
+      (error) => {
+        this.#services.bug(error);
+      },
+      (ms) => {
+        telemetry.observe('flush_ms', ms);
+      },
+    );
     const hub = new Hub(broker, flushes, limits, telemetry);
     this.#services = {
       ...options,
