@@ -239,3 +239,27 @@ test('DEL-3: an epoch that changes while somebody joins costs them no publicatio
   await clock.advanceAsync(0);
   assert.equal(peer.replyTo(again)?.subscribe?.recovered, false);
 });
+
+test('S12: __proto__ and its kin are ordinary words: as channel, user, method, tag and key', async () => {
+  const { core, clock } = await start();
+  const peer = await open(core, clock, '__proto__');
+  for (const name of ['chat:__proto__', 'chat:constructor']) {
+    peer.command(
+      { subscribe: { channel: name } },
+      { publish: { channel: name, data: text('1'), key: '__proto__', idempotency_key: '__proto__' } },
+    );
+  }
+  peer.receive(text('{"id":900,"subscribe":{"channel":"chat:a","__proto__":{"recover":true}}}'));
+  peer.receive(text('{"id":901,"publish":{"channel":"chat:a","data":{"__proto__":{"admin":true}}}}'));
+  await clock.advanceAsync(0);
+  assert.equal(peer.closedWith, undefined);
+  const [list] = peer.command({ presence: { channel: 'chat:__proto__' } });
+  await clock.advanceAsync(0);
+  assert.deepEqual(
+    Object.values(peer.replyTo(list)?.presence?.presence ?? {}).map((member) => member.user),
+    ['__proto__'],
+  );
+  assert.equal(peer.replyTo(900)?.subscribe?.was_recovering, undefined);
+  assert.equal(new TextDecoder().decode(peer.pushes('chat:a').at(-1)?.pub?.data), '{"__proto__":{"admin":true}}');
+  assert.equal(({} as { admin?: boolean }).admin, undefined);
+});

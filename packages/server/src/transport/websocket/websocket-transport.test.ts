@@ -334,3 +334,16 @@ test(
     assert.equal(reasons.length, 2_000);
   },
 );
+
+test('S16: compression is not granted, however it is asked for', { timeout }, async (context) => {
+  const { port } = await start(context);
+  for (const offer of [
+    'permessage-deflate',
+    'permessage-deflate; client_max_window_bits',
+    'constructor, permessage-deflate',
+  ]) {
+    const answer = await rawExchange(port, upgradeRequest({ headers: { 'Sec-WebSocket-Extensions': offer } }));
+    assert.equal(answer.status, 101);
+    assert.doesNotMatch(answer.text, /sec-websocket-extensions/i);
+  }
+});
