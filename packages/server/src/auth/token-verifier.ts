@@ -80,7 +80,7 @@ export class TokenVerifier {
   }
 
   async #verifyUnknown(token: string): Promise<JWTPayload> {
-    let failure = new BadToken('no configured key has the algorithm and key id of the token');
+    let failure: BadToken | undefined;
     for (const candidate of this.#candidates(token)) {
       try {
         return await this.#verifyWith(token, candidate);
@@ -90,7 +90,8 @@ export class TokenVerifier {
         if (!(error instanceof errors.JWSSignatureVerificationFailed)) throw failure;
       }
     }
-    throw failure;
+    // Made only here: an error and its stack cost more than the signature check of a good token.
+    throw failure ?? new BadToken('no configured key has the algorithm and key id of the token');
   }
 
   async #verifyWith(token: string, candidate: ImportedKey): Promise<JWTPayload> {
