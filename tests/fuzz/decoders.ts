@@ -89,6 +89,16 @@ function parsed(input: Uint8Array): { text: string; value: unknown } | undefined
   }
 }
 
+/** Within a frame, a payload that is JSON is accepted or marked, and what stands behind it is read. */
+function assertFramedAlike(payload: Uint8Array, isRefused: boolean): void {
+  const frame = Buffer.concat([encoder.encode('{"id":1,"rpc":{"data":'), payload, encoder.encode('}}\n{"id":2}')]);
+  const [command, next] = jsonCodec.decodeCommands(frame);
+  if ((command?.flaw !== undefined) !== isRefused) throw new Error(`in a frame: ${command?.flaw ?? 'no flaw'}`);
+  if ((command?.rpc?.data === undefined) !== isRefused && parsed(payload)?.value !== null)
+    throw new Error('kept, or lost');
+  if (command?.id !== 1 || next?.id !== 2) throw new Error('the end of the payload was missed');
+}
+
 /** validateJson and JSON.parse must agree, apart from what only validateJson refuses by design. */
 function validateLikeParse(input: Uint8Array): boolean {
   const refusal = attempt(() => {
@@ -99,11 +109,13 @@ function validateLikeParse(input: Uint8Array): boolean {
     if (theirs !== undefined && withinBounds(theirs.text) && stringsAreWellFormed(theirs.text)) {
       throw new Error(`JSON.parse accepts what validateJson refuses: ${refusal.message}`);
     }
+    if (theirs !== undefined) assertFramedAlike(input, true);
     return false;
   }
   if (theirs === undefined) throw new Error('validateJson accepts what JSON.parse refuses');
   if (!withinBounds(theirs.text)) throw new Error('validateJson accepts what is beyond its bounds');
   if (!stringsAreWellFormed(theirs.text)) throw new Error('validateJson accepts a lone surrogate');
+  assertFramedAlike(input, false);
   // Carried in a reply, the payload must stay on one line and mean the same.
   const line = strictUtf8.decode(jsonCodec.encodeReply({ id: 1, rpc: { data: input } }));
   if (/[\n\r]/.test(line)) throw new Error('a payload broke the line');
@@ -118,7 +130,15 @@ const hostileJson = [
   '{"id":1,"connect":{"subs":{"__proto__":{},"constructor":{"epoch":"e"}},"headers":{"toString":"x"}}}\n{}\n',
   '{ "id" : 1 ,\r\n"rpc" : { "data" : { "a" :\n[ -0.1e+7 , "\\ud83c\\udfba\\u0000" ] } } }',
 ].map((frame) => encoder.encode(frame));
-const payloads = ['{"a":[1,-2.5e-3,null,true,false,"é\\u00e9\\n🎺"],"b":{"c":{}}}', ' [ ] ', '"\\ud83c\\udfba"', '-0'];
+const deep = `${'['.repeat(31)}{"a":[],"b":{}}${']'.repeat(31)}`;
+const payloads = [
+  deep,
+  '"\\ud83c\\udfba\\ud83c"',
+  '{"a":[1,-2.5e-3,null,true,false,"é\\u00e9\\n🎺"],"b":{"c":{}}}',
+  ' [ ] ',
+  '"\\ud83c\\udfba"',
+  '-0',
+];
 
 export const targets: readonly Target[] = [
   {

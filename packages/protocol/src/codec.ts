@@ -1,5 +1,14 @@
 import type { Command, Reply } from './messages.ts';
 
+/** A command as it came. */
+export interface ReceivedCommand extends Command {
+  /**
+   * Never on the wire: a payload in it is JSON, but nested too deeply, with too many members, or with a
+   * lone surrogate, and is missing here. The command is to be answered with this, as `badRequest`.
+   */
+  flaw?: string;
+}
+
 /**
  * How messages become frames on a node, and back.
  *
@@ -12,7 +21,7 @@ export interface Codec {
   /** Frames of this codec are binary on transports that tell text from binary. */
   readonly binary: boolean;
   /** All commands of one frame, in order. Throws `BadFrame`: nothing of the frame is to be acted on. */
-  decodeCommands(frame: Uint8Array): Command[];
+  decodeCommands(frame: Uint8Array): ReceivedCommand[];
   /** One reply, as it stands inside a frame: JSON without the line break, Protobuf with its length. */
   encodeReply(reply: Reply): Uint8Array;
   /** Joins encoded replies into one frame; a single one is returned as it is. */

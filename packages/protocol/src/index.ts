@@ -1,4 +1,4 @@
 export type * from './messages.ts';
-export { BadFrame, frameBounds, type Codec } from './codec.ts';
+export { BadFrame, frameBounds, type Codec, type ReceivedCommand } from './codec.ts';
 export { Rejection, rejections, type RejectionKind } from './errors.ts';
 export { Disconnect, disconnects, isReconnectCode, unsubscribes, type DisconnectKind } from './close-codes.ts';

@@ -66,6 +66,8 @@ export interface SubscribeRequest<P = Uint8Array> {
   recoverable?: boolean;
   join_leave?: boolean;
   delta?: string;
+  /** A filter by tags. Its content is not read: that somebody asks for one is enough to refuse it. */
+  tf?: Record<never, never>;
   /** Bit 1: channel compaction offered. Bit 2: answer error 112 in place of `recovered: false`. */
   flag?: number;
   type?: number;
@@ -170,6 +172,8 @@ export interface ConnectResult<P = Uint8Array> {
   node?: string;
   /** Milliseconds since 1970. */
   time?: number;
+  /** Tutti: bytes of the largest frame that the server takes. */
+  frame_bytes_max?: number;
 }
 
 export interface SubscribeResult<P = Uint8Array> {

@@ -56,6 +56,7 @@ test('fields beyond the Centrifuge protocol have numbers from 101 up, and only t
       .map(([name]) => `${message}.${name}`),
   );
   assert.deepEqual(ours.sort(), [
+    'ConnectResult.frame_bytes_max',
     'Publication.final',
     'Publication.skipped',
     'PublishRequest.expected_epoch',

@@ -134,6 +134,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
     recoverable: bool(10),
     join_leave: bool(11),
     delta: string(12),
+    tf: message(13, 'Empty'),
     flag: int64(14),
     type: int32(15),
     interval: uint32(101),
@@ -184,6 +185,7 @@ export const schema: { readonly [N in MessageName]: FieldsOf<Messages[N]> } = {
     session: string(9),
     node: string(10),
     time: int64(11),
+    frame_bytes_max: uint32(101),
   },
   SubscribeResult: {
     expires: bool(1),

@@ -20,6 +20,12 @@ export const wireHistory: readonly WireVersion[] = [
     change: 'A subscription may ask for an interval; `conflated` is called `skipped` (before the first release).',
     schemaHash: '52777e86f2a471fd2b73f79c4807881f',
   },
+  {
+    version: 3,
+    change:
+      'The connect result says how large a frame may be; that a subscriber asks for a filter is seen, and refused.',
+    schemaHash: '2221a620251f375b112e639a0dc72359',
+  },
 ];
 
 /**

@@ -38,6 +38,7 @@ export const testLimits: Limits = {
   connectTimeoutMs: 10_000,
   tokenGraceMs: 25_000,
   flushDelayMaxMs: 25,
+  frameBytesMax: 64 * 1024,
   outboundBytesMax: 5 * 1024 * 1024,
   inFlightBytesMax: 256 * 1024,
   subscriptionsMax: 128,

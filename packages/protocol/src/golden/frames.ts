@@ -72,6 +72,12 @@ export const goldenCommands: readonly GoldenFrame<Command>[] = [
     json: '{"id":2,"subscribe":{"channel":"c","recover":false,"epoch":"","offset":0}}',
     protobuf: '0d08022a090a0163180032003800',
   },
+  {
+    name: 'subscribe, with a filter',
+    message: { id: 2, subscribe: { channel: 'c', tf: {} } },
+    json: '{"id":2,"subscribe":{"channel":"c","tf":{}}}',
+    protobuf: '0908022a050a01636a00',
+  },
   { name: 'unsubscribe', message: { id: 3, unsubscribe: { channel: 'chat:lobby' } }, json: '{"id":3,"unsubscribe":{"channel":"chat:lobby"}}', protobuf: '100803320c0a0a636861743a6c6f626279' },
   {
     name: 'publish',
@@ -143,6 +149,12 @@ export const goldenReplies: readonly GoldenFrame<Reply>[] = [
     },
     json: '{"id":1,"connect":{"client":"0192d5b4","version":"0.1.0","expires":true,"ttl":3600,"data":{"motd":"hi"},"subs":{"#user":{"recoverable":true,"epoch":"e","publications":[{"data":{"n":1},"offset":7}],"recovered":true,"offset":6}},"ping":25,"pong":true,"session":"s","node":"n","time":1790000000000}}',
     protobuf: '5b08012a570a0830313932643562341205302e312e30180120901c2a0d7b226d6f7464223a226869227d321f0a052375736572121618013201653a0b22077b226e223a317d300740014806381940014a017352016e5880d8c1a28c34',
+  },
+  {
+    name: 'connect, with the bound of frames',
+    message: { id: 1, connect: { client: 'c', frame_bytes_max: 65_536 } },
+    json: '{"id":1,"connect":{"client":"c","frame_bytes_max":65536}}',
+    protobuf: '0c08012a080a0163a806808004',
   },
   { name: 'subscribe, empty', message: { id: 2, subscribe: {} }, json: '{"id":2,"subscribe":{}}', protobuf: '0408023200' },
   {

@@ -14,14 +14,24 @@ export function plainBytes(bytes: Uint8Array): Uint8Array {
   return bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** All messages of one frame: objects with a line break between each two. */
-export function decodeMessages(frame: Uint8Array, type: MessageType): AnyMessage[] {
+/**
+ * All messages of one frame: objects with a line break between each two. `flawed` is called for a
+ * message that has a flawed payload, which is left out of it; it may throw.
+ */
+export function decodeMessages(
+  frame: Uint8Array,
+  type: MessageType,
+  flawed: (message: AnyMessage, flaw: string) => void,
+): AnyMessage[] {
   const scanner = new Scanner(plainBytes(frame));
   if (scanner.peek() === -1) scanner.fail('empty frame');
   const messages: AnyMessage[] = [];
   do {
     if (messages.length >= frameBounds.messagesMax) scanner.fail('too many messages');
-    messages.push(readMessage(scanner, type));
+    const message = readMessage(scanner, type);
+    const flaw = scanner.takeFlaw();
+    if (flaw !== undefined) flawed(message, flaw);
+    messages.push(message);
     if (!scanner.nextLine()) scanner.fail('expected a line break');
   } while (scanner.peek() !== -1);
   return messages;
@@ -46,7 +56,9 @@ function readMessage(scanner: Scanner, type: MessageType): AnyMessage {
     }
     if ((seen & field.bit) !== 0) scanner.fail(`duplicate member ${field.name}`);
     seen |= field.bit;
-    if (!scanner.acceptNull()) message[field.name] = readField(scanner, field);
+    if (scanner.acceptNull()) continue;
+    const value = readField(scanner, field);
+    if (value !== undefined) message[field.name] = value;
   } while (scanner.accept(COMMA));
   scanner.expect(CLOSE);
   return withDefaults(message, type);

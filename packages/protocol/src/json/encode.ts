@@ -84,26 +84,20 @@ function writeField(writer: ByteWriter, field: Field, value: unknown): void {
     return;
   }
   switch (field.type) {
-    case 'string': {
+    case 'string':
       writeString(writer, value as string);
       return;
-    }
-    case 'bytes': {
+    case 'bytes':
       writePayload(writer, value as Uint8Array);
       return;
-    }
-    case 'bool': {
+    case 'bool':
       writeAscii(writer, value === true ? 'true' : 'false');
       return;
-    }
-    case 'message': {
+    case 'message':
       writeMessage(writer, value as AnyMessage, field.message as MessageType);
       return;
-    }
-    default: {
+    default:
       writeAscii(writer, String(mustFit(field, value)));
-      return;
-    }
   }
 }
 

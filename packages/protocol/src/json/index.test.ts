@@ -8,6 +8,17 @@ const encoder = new TextEncoder();
 const decode = (text: string): Command[] => structuredClone(jsonCodec.decodeCommands(encoder.encode(text)));
 const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString();
 
+/** The payload is left out, its command marked with the reason; the one beside it is none the worse. */
+function flags(payload: string, reason: RegExp): void {
+  const frame = `{"id":1,"publish":{"channel":"a","data":${payload},"key":"k"}}\n{"id":2,"rpc":{"data":[0]}}`;
+  const [flawed, innocent] = jsonCodec.decodeCommands(encoder.encode(frame));
+  assert.match(flawed?.flaw ?? '', reason, payload);
+  assert.deepEqual([flawed?.id, flawed?.publish], [1, { channel: 'a', key: 'k' }]);
+  assert.deepEqual([innocent?.id, innocent?.flaw, text(innocent?.rpc?.data)], [2, undefined, '[0]']);
+  assert.throws(() => validateJson(encoder.encode(payload)), reason);
+  assert.throws(() => jsonCodec.decodeReplies(encoder.encode(`{"id":1,"rpc":{"data":${payload}}}`)), reason);
+}
+
 /** Fails with BadFrame, and for the reason expected. */
 function refuses(frame: string | Uint8Array, reason: RegExp): void {
   const bytes = typeof frame === 'string' ? encoder.encode(frame) : frame;
@@ -153,7 +164,8 @@ test('S13: members of an object are bounded, in commands and in payloads', () =>
   assert.equal(decode(`{${members(frameBounds.keysMax)}}`).length, 1);
   refuses(`{${members(frameBounds.keysMax + 1)}}`, /too many members/);
   assert.doesNotThrow(() => validateJson(encoder.encode(`[{${members(1_000)}},{${members(1_000)}}]`)));
-  refuses(`{"send":{"data":{"a":{${members(frameBounds.keysMax + 1)}}}}}`, /too many members/);
+  flags(`{"a":{${members(frameBounds.keysMax + 1)}}}`, /too many members/);
+  refuses(`{"x":{"a":{${members(frameBounds.keysMax + 1)}}}}`, /too many members/);
   assert.doesNotThrow(() => validateJson(encoder.encode(`[${'0,'.repeat(5_000)}0]`)));
 });
 
@@ -163,8 +175,10 @@ test('S13: nesting is bounded, counted from the root of the payload, and costs n
     text(jsonCodec.decodeCommands(encoder.encode(`{"send":{"data":${nested(32)}}}`))[0]?.send?.data),
     nested(32),
   );
-  refuses(`{"send":{"data":${nested(34)}}}`, /nested too deeply/);
-  refuses(`{"send":{"data":[${nested(32)}]}}`, /nested too deeply/);
+  flags(nested(34), /nested too deeply/);
+  flags(`[${nested(32)}]`, /nested too deeply/);
+  flags(`[${nested(10_000)},${nested(32)}]`, /nested too deeply/);
+  refuses(`{"x":${nested(34)}}`, /nested too deeply/);
   for (const [open, close] of [
     ['[', ']'],
     ['{"a":', '}'],
@@ -174,6 +188,27 @@ test('S13: nesting is bounded, counted from the root of the payload, and costs n
     assert.throws(() => validateJson(alone(frameBounds.depthMax + 1)), /nested too deeply/);
   }
   refuses(`{"x":${'['.repeat(1_000_000)}`, /nested too deeply/);
+});
+
+test('a payload beyond its bounds must still be JSON to its end, and end where its command says', () => {
+  const deep = '['.repeat(40);
+  refuses(`{"send":{"data":${deep}`, /expected a value/);
+  refuses(`{"send":{"data":${deep}0${']'.repeat(39)}}}`, /expected , or the end/);
+  refuses(`{"send":{"data":${deep}0${']'.repeat(41)}}}`, /expected \}/);
+  refuses(`{"send":{"data":${deep}0${'}'.repeat(40)}}}`, /expected , or the end/);
+  refuses('{"send":{"data":"\\ud800\\u12x4"}}', /expected four hex digits/);
+  refuses('{"send":{"data":"\\ud800}}', /unfinished string/);
+  refuses('{"send":{"data":"\\ud800"},"send":{}}', /duplicate/);
+});
+
+test('every payload of a command counts: one flaw marks it, and the first is told', () => {
+  const frame = '{"id":1,"connect":{"data":"\\ud800","subs":{"a":{"data":"\\udc00","epoch":"e"},"b":{"data":1}}}}';
+  const [command] = jsonCodec.decodeCommands(encoder.encode(frame));
+  assert.match(command?.flaw ?? '', /lone surrogate at byte 27/);
+  assert.deepEqual(Object.keys(command?.connect?.subs?.['a'] ?? {}), ['epoch']);
+  assert.equal(text(command?.connect?.subs?.['b']?.data), '1');
+  // Not something that a peer can say.
+  assert.deepEqual(decode('{"id":1,"flaw":"x","ping":{}}'), [{ id: 1, ping: {} }]);
 });
 
 test('S18: text must be well-formed, in UTF-8 and in escapes', () => {
@@ -217,7 +252,8 @@ test('S18: text must be well-formed, in UTF-8 and in escapes', () => {
     '\\udc00\\ud800',
     '\\ud800\\n',
   ]) {
-    refuses(`{"send":{"data":"${bad}"}}`, /lone surrogate/);
+    flags(`"${bad}"`, /lone surrogate/);
+    flags(`{"${bad}":[1]}`, /lone surrogate/);
     refuses(`{"presence":{"channel":"${bad}"}}`, /lone surrogate/);
   }
   assert.deepEqual(decode('{"presence":{"channel":"\\ud83c\\udfba é\\u00e9"}}'), [{ presence: { channel: '🎺 éé' } }]);

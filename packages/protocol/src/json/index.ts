@@ -5,7 +5,7 @@
  * absent one, and line breaks between the tokens of a payload arrive as spaces.
  */
 import { ByteWriter } from '../byte-writer.ts';
-import type { Codec } from '../codec.ts';
+import { BadFrame, type Codec } from '../codec.ts';
 import { messageType, type AnyMessage } from '../message-types.ts';
 import { decodeMessages, plainBytes } from './decode.ts';
 import { writeMessage } from './encode.ts';
@@ -27,6 +27,15 @@ export function validateJson(bytes: Uint8Array): void {
   if (scanner.peek() !== -1) scanner.fail('expected the end');
 }
 
+/** One bad payload is no reason to turn down the commands around it. */
+function noteFlaw(message: AnyMessage, flaw: string): void {
+  message['flaw'] = flaw;
+}
+
+function refuseFlaw(_message: AnyMessage, flaw: string): never {
+  throw new BadFrame(flaw);
+}
+
 function joinLines(encoded: readonly Uint8Array[]): Uint8Array {
   const [first] = encoded;
   if (first !== undefined && encoded.length === 1) return first;
@@ -45,8 +54,8 @@ function joinLines(encoded: readonly Uint8Array[]): Uint8Array {
 export const jsonCodec: Codec = {
   name: 'json',
   binary: false,
-  decodeCommands: (frame) => decodeMessages(frame, commandType),
-  decodeReplies: (frame) => decodeMessages(frame, replyType),
+  decodeCommands: (frame) => decodeMessages(frame, commandType, noteFlaw),
+  decodeReplies: (frame) => decodeMessages(frame, replyType, refuseFlaw),
   encodeReply(reply) {
     writer.reset();
     writeMessage(writer, reply as AnyMessage, replyType);

@@ -24,6 +24,7 @@ const ours = new Set([
   'skipped',
   'duplicate',
   'interval',
+  'frame_bytes_max',
 ]);
 
 function withoutOurs(message: unknown): unknown {
@@ -44,13 +45,13 @@ function comparable(value: unknown): unknown {
   if ('toNumber' in value) return (value as { toNumber(): number }).toNumber();
   const entries = Object.entries(value).filter(
     ([key, member]) =>
-      !(member === '' || member === 0 || (Array.isArray(member) && member.length === 0) || isNoTags(key, member)),
+      !(member === '' || member === 0 || (Array.isArray(member) && member.length === 0) || isEmptyMap(key, member)),
   );
   return Object.fromEntries(entries.map(([key, member]) => [key, comparable(member)]));
 }
 
-function isNoTags(key: string, member: unknown): boolean {
-  return key === 'tags' && Object.keys(member as object).length === 0;
+function isEmptyMap(key: string, member: unknown): boolean {
+  return (key === 'tags' || key === 'subs') && Object.keys(member as object).length === 0;
 }
 
 test('the official SDK writes commands that we read', () => {

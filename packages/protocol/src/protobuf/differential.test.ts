@@ -92,7 +92,7 @@ test('fields of the protocol that we do not know are skipped', () => {
   const filter = { op: 'and', nodes: [{ op: 'eq', key: 'k' }, { nodes: [{}] }] };
   const subscribe = { channel: 'c', tf: filter, phase: 2, cursor: 'x', limit: -5, asc: true, type: 1 };
   assert.deepEqual(protobufCodec.decodeCommands(theirEncode(theirCommand, { id: 1, subscribe })), [
-    { id: 1, subscribe: { channel: 'c', type: 1 } },
+    { id: 1, subscribe: { channel: 'c', tf: {}, type: 1 } },
   ]);
   const data = new Uint8Array([1]);
   const pub = { data, removed: true, score: -(2 ** 40), prev_data: data, version: 2 ** 52, offset: 3 };

@@ -73,36 +73,26 @@ function writeField(writer: ByteWriter, field: Field, value: unknown): void {
   }
   switch (field.type) {
     case 'string':
-      if (value === '' && field.required) return;
-      {
-        writeString(writer, field.number, value as string);
-        return;
-      }
+      if (value !== '' || !field.required) writeString(writer, field.number, value as string);
+      return;
     case 'bytes':
       writeKey(writer, field.number, wireTypes.bytes);
       writeVarint(writer, (value as Uint8Array).length);
-      {
-        writer.raw(value as Uint8Array);
-        return;
-      }
+      writer.raw(value as Uint8Array);
+      return;
     case 'bool':
       writeKey(writer, field.number, wireTypes.varint);
-      {
-        writeVarint(writer, value === true ? 1 : 0);
-        return;
-      }
+      writeVarint(writer, value === true ? 1 : 0);
+      return;
     case 'message':
       writeKey(writer, field.number, wireTypes.bytes);
-      {
-        writeMessage(writer, value as AnyMessage, field.message as MessageType);
-        return;
-      }
+      writeMessage(writer, value as AnyMessage, field.message as MessageType);
+      return;
     default: {
       const integer = mustFit(field, value);
       if (integer === 0 && field.required) return;
       writeKey(writer, field.number, wireTypes.varint);
       writeVarint(writer, integer);
-      return;
     }
   }
 }

@@ -7,6 +7,8 @@ export interface Limits {
   /** How long expired credentials still serve, so that a refresh under way can arrive (CON-5). */
   readonly tokenGraceMs: number;
   readonly flushDelayMaxMs: number;
+  /** Bytes of one frame that a client may send; told to it, so that it need not find out. */
+  readonly frameBytesMax: number;
   /** Bytes of one connection that wait in its outbound queue (BP-1). */
   readonly outboundBytesMax: number;
   /** Bytes of one connection handed to the transport and not yet taken (BP-2). */

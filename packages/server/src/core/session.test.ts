@@ -26,12 +26,13 @@ async function open(
   return connection;
 }
 
-test('connect is answered with the client id, the ping interval and the node', async () => {
+test('connect is answered with the client id, the ping interval, the bound of frames and the node', async () => {
   const { core, clock } = await start();
   const peer = await open(core, clock);
   const result = peer.replies[0]?.connect;
   assert.equal(result?.ping, 25);
   assert.equal(result?.pong, true);
+  assert.equal(result?.frame_bytes_max, 64 * 1024);
   assert.equal(result?.node, 'node-1');
   assert.ok((result?.client.length ?? 0) >= 16);
 });
@@ -109,6 +110,41 @@ for (const [what, act] of Object.entries(broken)) {
     assert.equal(core.counters.snapshot().bugs, 0);
   });
 }
+
+test('S13: a payload beyond its bounds is refused with 107, and its frame and connection go on', async () => {
+  const { core, clock } = await start();
+  const peer = await open(core, clock);
+  const deep = `${'['.repeat(40)}0${']'.repeat(40)}`;
+  const members = Array.from({ length: 1_001 }, (_, i) => `"k${i}":0`).join(',');
+  const publishes = ['"half an emoji: \\ud83d"', deep, `{${members}}`, '"whole"'].map(
+    (data, i) => `{"id":${i + 11},"publish":{"channel":"${channel}","data":${data}}}`,
+  );
+  peer.receive(text([...publishes, `{"id":15,"rpc":{"method":"m","data":${deep}}}`].join('\n')));
+  await clock.advanceAsync(0);
+  assert.deepEqual(
+    [11, 12, 13, 14, 15].map((id) => peer.replyTo(id)?.error?.code),
+    [107, 107, 107, undefined, 107],
+  );
+  assert.match(peer.replyTo(11)?.error?.message ?? '', /lone surrogate/);
+  assert.equal(peer.replyTo(14)?.publish?.offset, 1);
+  assert.equal(peer.closedWith, undefined);
+  const stranger = core.link();
+  stranger.receive(text(`{"id":1,"connect":{"data":${deep}}}\n{"id":2,"subscribe":{"channel":"${channel}"}}`));
+  await clock.advanceAsync(0);
+  assert.deepEqual(
+    stranger.replies.map(({ id, error }) => [id, error?.code]),
+    [[1, 107]],
+  );
+});
+
+test('whoever subscribes with a filter is refused with 108, and not given everything', async () => {
+  const { core, clock } = await start();
+  for (const peer of [await open(core, clock), await open(core, clock, 'bob', new MemoryConnection(protobufCodec))]) {
+    const [id] = peer.command({ subscribe: { channel, tf: {} } });
+    await clock.advanceAsync(0);
+    assert.equal(peer.replyTo(id)?.error?.code, rejections.notAvailable.code);
+  }
+});
 
 test('any command before connect closes with 3501', async () => {
   const { core } = await start();
@@ -243,20 +279,6 @@ test('BP-1: commands that wait for an answer are bounded, and refused with 111',
   assert.equal(peer.closedWith, undefined);
 });
 
-test('S20: subscriptions of a connection are bounded, and a closed session leaves nothing behind', async () => {
-  const { core, clock } = await start({ limits: { subscriptionsMax: 5 } });
-  const peer = await open(core, clock);
-  const ids = Array.from({ length: 8 }, (_, i) => peer.command({ subscribe: { channel: `chat:${i}` } })[0]);
-  await clock.advanceAsync(0);
-  assert.deepEqual(
-    ids.map((id) => peer.replyTo(id)?.error?.code),
-    [undefined, undefined, undefined, undefined, undefined, 106, 106, 106],
-  );
-  peer.drop();
-  await clock.advanceAsync(0);
-  assert.deepEqual(core.node.figures(5), { connections: 0, channels: 0, subscriptions: 0, topChannels: [] });
-});
-
 test('subscribe, unsubscribe and subscribe again in one frame take effect in that order', async () => {
   const { core, clock } = await start();
   const peer = await open(core, clock);
@@ -358,60 +380,6 @@ test('rpc: an answer, an unknown method, and a method that fails, which does not
     [104, 100, 103, 104],
   );
   assert.equal(peer.closedWith, undefined);
-});
-
-test('server-side subscriptions come with the connect, and are recovered from the position it names', async () => {
-  const giving: Authenticator = {
-    ...nameIsToken,
-    connect: (attempt) => Promise.resolve({ user: attempt.token, channels: [channel], capabilities: [] }),
-  };
-  const { core, clock } = await start({
-    authenticator: giving,
-    namespaces: { chat: { historySize: 100 }, personal: { historySize: 10 } },
-  });
-  const peer = await open(core, clock);
-  const subs = peer.replies[0]?.connect?.subs;
-  assert.deepEqual(Object.keys(subs ?? {}).sort(), [channel, 'personal:ann']);
-  const { epoch = '', offset = 0 } = subs?.[channel] ?? {};
-  peer.drop();
-  for (let i = 1; i <= 3; i += 1) await core.node.publish(channel, { data: text(String(i)) });
-  const back = core.link();
-  back.command({ connect: { token: 'ann', subs: { [channel]: { recover: true, epoch, offset } } } });
-  await clock.advanceAsync(0);
-  const recovered = back.replies[0]?.connect?.subs?.[channel];
-  assert.equal(recovered?.recovered, true);
-  assert.deepEqual(
-    recovered?.publications?.map((publication) => publication.offset),
-    [1, 2, 3],
-  );
-  await core.node.publish(channel, { data: text('4') });
-  await clock.advanceAsync(0);
-  assert.deepEqual(back.offsets(channel), [4]);
-});
-
-test('PRE-2: two devices of a user are two members; stats count one user', async () => {
-  const { core, clock } = await start();
-  const phone = await open(core, clock);
-  const laptop = await open(core, clock);
-  for (const peer of [phone, laptop]) peer.command({ subscribe: { channel } });
-  await clock.advanceAsync(0);
-  const [stats] = phone.command({ presence_stats: { channel } });
-  const [list] = phone.command({ presence: { channel } });
-  await clock.advanceAsync(0);
-  assert.deepEqual(phone.replyTo(stats)?.presence_stats, { num_clients: 2, num_users: 1 });
-  assert.equal(Object.keys(phone.replyTo(list)?.presence?.presence ?? {}).length, 2);
-});
-
-test('PRE-1: after a clean close the member is gone at once', async () => {
-  const { core, clock } = await start();
-  const peer = await open(core, clock);
-  const watcher = await open(core, clock, 'bob');
-  for (const each of [peer, watcher]) each.command({ subscribe: { channel } });
-  await clock.advanceAsync(0);
-  peer.drop();
-  const [stats] = watcher.command({ presence_stats: { channel } });
-  await clock.advanceAsync(0);
-  assert.deepEqual(watcher.replyTo(stats)?.presence_stats, { num_clients: 1, num_users: 1 });
 });
 
 test('a node that stops tells everyone to come back, and takes nobody new', async () => {

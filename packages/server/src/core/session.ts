@@ -8,6 +8,7 @@ import {
   type ClientInfo,
   type Command,
   type DisconnectKind,
+  type ReceivedCommand,
   type Reply,
 } from '@tutti/protocol';
 import type { Identity } from '../auth/authenticator.ts';
@@ -38,7 +39,7 @@ export type Method = Exclude<keyof Command, 'id' | 'ping'>;
 export interface Call {
   readonly session: Session;
   readonly services: Services;
-  readonly command: Command;
+  readonly command: ReceivedCommand;
   reply(result: Omit<Reply, 'id'>): void;
   /** Answers later, without holding back the next command of the channel. Rejections are answered as errors. */
   replyWhen(result: Promise<Omit<Reply, 'id'>>): void;
@@ -86,7 +87,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
   #lanes: Lanes | undefined;
   #laneTimer: Timer | undefined;
   #roundTripMs: number | undefined;
-  #waiting: Command[] | undefined;
+  #waiting: ReceivedCommand[] | undefined;
   #catchingUp: CatchUp | undefined;
   #pending = 0;
 
@@ -136,7 +137,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
   receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
     this.#services.telemetry.count('bytes_received', frame.length);
-    let commands: Command[];
+    let commands: ReceivedCommand[];
     try {
       commands = this.connection.codec.decodeCommands(frame);
     } catch (error) {
@@ -372,7 +373,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     return next;
   }
 
-  #accept(command: Command): void {
+  #accept(command: ReceivedCommand): void {
     if (this.#state === 'closed' || this.#state === 'refused') return;
     const method = methods.find((name) => command[name] !== undefined);
     if (method === undefined) {
@@ -404,7 +405,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     }
   }
 
-  #wait(command: Command): void {
+  #wait(command: ReceivedCommand): void {
     this.#waiting ??= [];
     if (this.#waiting.length >= this.#services.limits.pendingCommandsMax) {
       this.disconnect(disconnects.tooManyRequests, 'too many commands before the connect was answered');
@@ -413,7 +414,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     this.#waiting.push(command);
   }
 
-  #dispatch(method: Method, command: Command): void {
+  #dispatch(method: Method, command: ReceivedCommand): void {
     if (this.#pending >= this.#services.limits.pendingCommandsMax) {
       this.#reject(
         command,
@@ -422,7 +423,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
       return;
     }
     const channel = channelOf(method, command);
-    const handler = this.#commands[method];
+    const handler = command.flaw === undefined ? this.#commands[method] : refuseFlawed;
     this.#lanes ??= new Lanes();
     // Counted from here, because those that wait behind another of their channel hold memory, too.
     this.#pending += 1;
@@ -435,7 +436,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
   }
 
   /** Never throws; a promise never rejects. */
-  #run(handler: CommandHandler, method: Method, command: Command): Promise<void> | void {
+  #run(handler: CommandHandler, method: Method, command: ReceivedCommand): Promise<void> | void {
     if (this.#state === 'closed') return undefined;
     try {
       const held = handler(this.#call(command));
@@ -457,7 +458,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     this.#pending -= 1;
   }
 
-  #call(command: Command): Call {
+  #call(command: ReceivedCommand): Call {
     const reply = (result: Omit<Reply, 'id'>): void => {
       this.send(command.id === undefined ? result : { id: command.id, ...result });
     };
@@ -501,6 +502,11 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     const reply = { code, message: rejection.message, ...(temporary ? { temporary } : {}) };
     if (command.id !== undefined) this.send({ id: command.id, error: reply });
   }
+}
+
+/** As the other codec's payloads are refused, too: a mistake in one payload is no mistake of the connection. */
+function refuseFlawed({ command }: Call): Promise<void> {
+  return Promise.reject(new Rejection(rejections.badRequest, command.flaw));
 }
 
 /** Commands of one channel are a lane; others have none. */

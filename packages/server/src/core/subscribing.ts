@@ -95,6 +95,8 @@ async function permit(
 ): Promise<void> {
   if ((request.type ?? 0) !== 0)
     throw new Rejection(rejections.notAvailable, 'only stream subscriptions are available');
+  // Whoever asks for a part must not be given everything.
+  if (request.tf !== undefined) throw new Rejection(rejections.notAvailable, 'filters by tags are not available');
   const { identity } = session;
   const token = request.token ?? '';
   const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, channel);

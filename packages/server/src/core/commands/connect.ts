@@ -37,6 +37,7 @@ export async function connect(call: Call): Promise<void> {
     pong: true,
     node: services.node.name,
     time: services.clock.now(),
+    frame_bytes_max: services.limits.frameBytesMax,
     ...expiry(services, identity.expiresAtMs),
     ...(prepared.length > 0 ? { subs } : {}),
   };
