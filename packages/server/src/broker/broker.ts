@@ -40,6 +40,17 @@ export interface BrokerEvents {
    * With an empty `epoch` the channel keeps no history, and the publication has no offset.
    */
   publication(live: LivePublication): void;
+
+  /**
+   * Live publications may have been lost, and nothing later need reveal it: between this node and
+   * the log something broke and is whole again (a thread, a connection), or a commit's outcome was
+   * unknown. Every position that the node holds is to be compared with the log now (DEL-7).
+   *
+   * Example: the log takes offset 8, its process dies before it says so, and the publisher's retry is
+   * acknowledged as a duplicate of 8; a subscriber at 7 learns of 8 only by that comparison.
+   * Told after each such break, once the log can be read again; too often does no harm. Never throws.
+   */
+  interrupted?(): void;
 }
 
 export interface LivePublication {
@@ -82,6 +93,11 @@ export interface HistoryQuery {
   readonly since?: Position;
   /** Most publications in the page; 0 asks for the top alone. */
   readonly limit: number;
+  /**
+   * Most bytes of publications in the page: payloads and, roughly, what else they carry. Absent: no
+   * bound. A page that it cuts is shorter, and `top` tells that there is more. One always fits.
+   */
+  readonly bytesMax?: number;
   /** Newest first. */
   readonly reverse?: boolean;
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ChannelLog } from './channel-log.ts';
+import { ChannelLog, keptOverheadBytes } from './channel-log.ts';
 
 /** What the ring must look like from outside, said in the plainest way. */
 class Model {
@@ -45,7 +45,8 @@ test('retention by size and age: the ring keeps what a plain list would', () => 
       fc.integer({ min: 0, max: 30 }),
       fc.integer({ min: 0, max: 12 }),
       (steps, since, limit) => {
-        const log = new ChannelLog(0, 'e', 0);
+        const meter = { bytes: 0 };
+        const log = new ChannelLog(0, 'e', 0, meter);
         const model = new Model();
         let atMs = 0;
         for (const each of steps) {
@@ -63,6 +64,7 @@ test('retention by size and age: the ring keeps what a plain list would', () => 
             log.page(query, atMs).publications.map(({ offset }) => offset);
           const position = { offset: since, epoch: 'e' };
           assert.deepEqual(read({ limit: 100 }), kept);
+          assert.equal(meter.bytes, log.kept * keptOverheadBytes);
           assert.deepEqual(read({ since: position, limit }), kept.filter((offset) => offset > since).slice(0, limit));
           assert.deepEqual(
             read({ since: position, limit, reverse: true }),

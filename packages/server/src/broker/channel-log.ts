@@ -1,7 +1,15 @@
 import type { Publication } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, HistoryRetention, PublicationDraft } from './broker.ts';
+import { publicationBytes } from './publication-bytes.ts';
 
 const capacityMin = 4;
+/** What a kept publication takes beside its bytes: objects, headers, its slot. */
+export const keptOverheadBytes = 256;
+
+/** What all logs together hold; each log counts itself into it. */
+export interface ByteMeter {
+  bytes: number;
+}
 
 /**
  * The kept publications of one channel, in memory: a ring bounded by size and age. Pure: time comes in.
@@ -20,11 +28,13 @@ export class ChannelLog {
   #lastAtMs: number;
   #publications: (Publication | undefined)[] = [];
   #atMs: number[] = [];
+  readonly #meter: ByteMeter;
 
-  constructor(life: number, epoch: string, atMs: number) {
+  constructor(life: number, epoch: string, atMs: number, meter: ByteMeter = { bytes: 0 }) {
     this.life = life;
     this.epoch = epoch;
     this.#lastAtMs = atMs;
+    this.#meter = meter;
   }
 
   /** Offset of the newest publication ever appended. */
@@ -56,6 +66,7 @@ export class ChannelLog {
     this.#publications[slot] = publication;
     this.#atMs[slot] = atMs;
     this.#kept++;
+    this.#meter.bytes += keptBytes(publication);
     return publication;
   }
 
@@ -72,6 +83,11 @@ export class ChannelLog {
     this.#dropOldest(this.#kept);
   }
 
+  /** Lets the oldest go until all logs together are within `bytesMax`; keeps the newest. */
+  shrink(bytesMax: number): void {
+    while (this.#kept > 1 && this.#meter.bytes > bytesMax) this.#dropOldest(1);
+  }
+
   page(query: HistoryQuery, atMs: number): HistoryPage {
     this.expire(atMs);
     const top = { offset: this.#top, epoch: this.epoch };
@@ -79,19 +95,26 @@ export class ChannelLog {
     return { publications, top };
   }
 
-  #after({ since, limit }: HistoryQuery): Publication[] {
+  #after({ since, limit, bytesMax }: HistoryQuery): Publication[] {
     const first = Math.max(this.#oldest, (since?.offset ?? 0) + 1);
-    const last = Math.min(this.#top, first + limit - 1);
-    const page: Publication[] = [];
-    for (let offset = first; offset <= last; offset++) page.push(this.#at(offset));
-    return page;
+    return this.#cut(first, 1, Math.min(this.#top - first + 1, limit), bytesMax);
   }
 
-  #before({ since, limit }: HistoryQuery): Publication[] {
+  #before({ since, limit, bytesMax }: HistoryQuery): Publication[] {
     const first = Math.min(this.#top, (since?.offset ?? Infinity) - 1);
-    const last = Math.max(this.#oldest, first - limit + 1);
+    return this.#cut(first, -1, Math.min(first - this.#oldest + 1, limit), bytesMax);
+  }
+
+  /** `count` publications from an offset on, or as many as fit; one always fits. */
+  #cut(first: number, step: 1 | -1, count: number, bytesMax = Infinity): Publication[] {
     const page: Publication[] = [];
-    for (let offset = first; offset >= last; offset--) page.push(this.#at(offset));
+    let bytes = 0;
+    for (let i = 0; i < count; i++) {
+      const publication = this.#at(first + i * step);
+      bytes += publicationBytes(publication);
+      if (bytes > bytesMax && i > 0) break;
+      page.push(publication);
+    }
     return page;
   }
 
@@ -105,6 +128,7 @@ export class ChannelLog {
 
   #dropOldest(count: number): void {
     if (count <= 0) return;
+    for (let i = 0; i < Math.min(count, this.#kept); i++) this.#meter.bytes -= keptBytes(this.#at(this.#oldest + i));
     if (count >= this.#kept) {
       this.#publications = [];
       this.#atMs = [];
@@ -133,4 +157,8 @@ export class ChannelLog {
     this.#publications = publications;
     this.#atMs = atMs;
   }
+}
+
+function keptBytes(publication: Publication): number {
+  return publicationBytes(publication) + keptOverheadBytes;
 }

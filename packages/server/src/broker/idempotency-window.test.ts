@@ -21,7 +21,8 @@ test('names and keys that read alike when put together are kept apart', () => {
 
 test('at its bound the oldest key is forgotten first', () => {
   const window = new IdempotencyWindow({ windowMs: 100, keysMax: 2 });
-  for (const key of ['a', 'b', 'c']) window.remember('x', key, position, 0);
+  for (const key of ['a', 'b']) assert.equal(window.remember('x', key, position, 0), undefined);
+  assert.equal(window.remember('x', 'c', position, 30), 30, 'the window was no longer than that');
   assert.equal(window.size, 2);
   assert.equal(window.find('x', 'a', 0), undefined);
   assert.ok(window.find('x', 'b', 0));

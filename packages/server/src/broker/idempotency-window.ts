@@ -38,12 +38,13 @@ export class IdempotencyWindow {
     return entry !== undefined && atMs - entry.atMs < this.#bounds.windowMs ? entry : undefined;
   }
 
-  remember(channel: string, key: string, position: Position | undefined, atMs: number): void {
+  /** Returns the age in milliseconds of a key that had to make room within its window; undefined where none had. */
+  remember(channel: string, key: string, position: Position | undefined, atMs: number): number | undefined {
     const name = entryName(channel, key);
     // Deleted first, so that a name used again after its window stands last.
     this.#entries.delete(name);
     this.#entries.set(name, { atMs, position });
-    if (this.#entries.size > this.#bounds.keysMax) this.#forgetOldest();
+    return this.#entries.size > this.#bounds.keysMax ? this.#forgetOldest(atMs) : undefined;
   }
 
   /** Forgets at most `count` entries that are past the window. */
@@ -59,11 +60,13 @@ export class IdempotencyWindow {
     this.#entries.clear();
   }
 
-  #forgetOldest(): void {
-    for (const name of this.#entries.keys()) {
+  #forgetOldest(atMs: number): number | undefined {
+    for (const [name, entry] of this.#entries) {
       this.#entries.delete(name);
-      return;
+      const ageMs = atMs - entry.atMs;
+      return ageMs < this.#bounds.windowMs ? ageMs : undefined;
     }
+    return undefined;
   }
 }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom, VirtualClock } from '@tutti/testkit';
+import type { Log } from '../telemetry/telemetry.ts';
 import type { LivePublication, PublishOutcome } from './broker.ts';
 import { MemoryBroker, type MemoryBrokerOptions } from './memory.ts';
 
@@ -126,4 +127,61 @@ test('the sweep comes round to idle channels while busy ones keep moving to the 
   }
   // Forgotten by the sweep alone: its life is over, so a new one has begun for who comes next.
   assert.notEqual((await broker.history('nobody', { limit: 0 })).top.epoch, position?.epoch);
+});
+
+/** A log that collects its warnings. */
+function collecting(warnings: { fields: Record<string, unknown>; message: string }[]): Log {
+  const ignore = (): void => {};
+  return { debug: ignore, info: ignore, warn: (fields, message) => warnings.push({ fields, message }), error: ignore };
+}
+
+test('DEL-3: beyond historyBytesMax the longest idle channel lets go of its publications, and keeps its position', async () => {
+  const warnings: { fields: Record<string, unknown>; message: string }[] = [];
+  const { broker } = await started({ historyBytesMax: 10_000, log: collecting(warnings) });
+  const publish = (channel: string): Promise<PublishOutcome> =>
+    broker.publish(channel, { data: new Uint8Array(3_000) }, { history });
+  const keptOf = async (channel: string): Promise<number> =>
+    (await broker.history(channel, { limit: 10 })).publications.length;
+  const { position } = await publish('idle');
+  await publish('busy');
+  await publish('busy');
+  assert.deepEqual(warnings, []);
+  await publish('busy');
+  assert.deepEqual([await keptOf('idle'), await keptOf('busy')], [0, 3]);
+  assert.deepEqual((await broker.history('idle', { limit: 0 })).top, position);
+  for (let i = 0; i < 5; i++) await publish('busy');
+  assert.deepEqual([await keptOf('busy'), (await broker.history('busy', { limit: 0 })).top.offset], [3, 8]);
+  assert.equal(warnings.length, 1, 'said once a minute');
+  assert.match(warnings[0]?.message ?? '', /memory for history is full/);
+  await broker.publish('large', { data: new Uint8Array(50_000) }, { history });
+  assert.deepEqual([await keptOf('large'), await keptOf('busy')], [1, 0], 'the newest is always kept');
+});
+
+test('what is removed, expires, or is replaced no longer counts against historyBytesMax', async () => {
+  const warnings: { fields: Record<string, unknown>; message: string }[] = [];
+  const { broker, clock } = await started({ historyBytesMax: 10_000, log: collecting(warnings) });
+  const publish = (size: number): Promise<PublishOutcome> =>
+    broker.publish('a', { data: new Uint8Array(3_000) }, { history: { size, ttlMs: 1_000 } });
+  for (let i = 0; i < 20; i++) await publish(2);
+  await broker.removeHistory('a');
+  for (let i = 0; i < 3; i++) await publish(10);
+  clock.advance(1_000);
+  for (let i = 0; i < 3; i++) await publish(10);
+  assert.deepEqual(warnings, []);
+});
+
+test('DEL-6: keys that must make room within their window are a warning, with how short the window is', async () => {
+  const warnings: { fields: Record<string, unknown>; message: string }[] = [];
+  const { broker, clock } = await started({ idempotencyKeysMax: 2, idempotencyWindowMs: 60_000, log: collecting(warnings) });
+  for (let i = 0; i < 20; i++) {
+    await broker.publish('a', { data: new Uint8Array(1) }, { idempotencyKey: `${i}` });
+    clock.advance(5_000);
+  }
+  assert.deepEqual(
+    warnings.map(({ fields }) => fields),
+    [
+      { windowMs: 10_000, configuredMs: 60_000, times: 1 },
+      { windowMs: 10_000, configuredMs: 60_000, times: 12 },
+    ],
+  );
 });

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
 import type { Random } from '../core/random.ts';
+import type { Log } from '../telemetry/telemetry.ts';
 import {
   PositionConflict,
   type Broker,
@@ -12,24 +13,33 @@ import {
   type PublishOptions,
   type PublishOutcome,
 } from './broker.ts';
-import { ChannelLog } from './channel-log.ts';
+import { ChannelLog, type ByteMeter } from './channel-log.ts';
 import { compactPayload } from './compact-payload.ts';
 import { Epochs } from './epochs.ts';
 import { IdempotencyWindow } from './idempotency-window.ts';
+import { SeldomWarning } from './seldom-warning.ts';
 
 export interface MemoryBrokerOptions {
   readonly clock: Clock;
   readonly random: Random;
   /** Most channels with a log; beyond it the one that was longest without a publication is forgotten. */
   readonly channelsMax?: number;
+  /**
+   * Most bytes of publications kept, `keptOverheadBytes` counted for each. Beyond it the channel that
+   * was longest without a publication lets go of all it keeps; its position stays, as after `removeHistory`.
+   */
+  readonly historyBytesMax?: number;
   readonly idempotencyWindowMs?: number;
   /** Most idempotency keys remembered; beyond it the oldest are forgotten before their window ends. */
   readonly idempotencyKeysMax?: number;
   /** How long the top offset and the epoch of a channel outlive its last publication. */
   readonly historyMetaTtlMs?: number;
+  /** Told, at most once a minute, what had to be forgotten before its time. */
+  readonly log?: Log;
 }
 
 const channelsMaxDefault = 1_000_000;
+const historyBytesMaxDefault = 512 * 1024 * 1024;
 const idempotencyWindowMsDefault = 24 * 3_600_000;
 const idempotencyKeysMaxDefault = 1_000_000;
 const historyMetaTtlMsDefault = 30 * 24 * 3_600_000;
@@ -50,11 +60,19 @@ const secondChancesMax = 16;
 export class MemoryBroker implements Broker {
   readonly #clock: Clock;
   readonly #channelsMax: number;
+  readonly #historyBytesMax: number;
   readonly #historyMetaTtlMs: number;
+  readonly #idempotencyWindowMs: number;
   readonly #idempotency: IdempotencyWindow;
   readonly #epochs: Epochs;
   /** In the order of their last publication, oldest first. */
   readonly #logs = new Map<string, ChannelLog>();
+  /** Those that keep publications, and some that no longer do, in the same order. */
+  readonly #keeping = new Set<ChannelLog>();
+  readonly #kept: ByteMeter = { bytes: 0 };
+  readonly #evictions: SeldomWarning;
+  readonly #shrinkings: SeldomWarning;
+  readonly #earlyKeys: SeldomWarning;
   readonly #subscribed = new Set<string>();
   #events: BrokerEvents | undefined;
   #sweepTimer: Timer | undefined;
@@ -65,11 +83,15 @@ export class MemoryBroker implements Broker {
   constructor(options: MemoryBrokerOptions) {
     this.#clock = options.clock;
     this.#channelsMax = options.channelsMax ?? channelsMaxDefault;
+    this.#historyBytesMax = options.historyBytesMax ?? historyBytesMaxDefault;
     this.#historyMetaTtlMs = options.historyMetaTtlMs ?? historyMetaTtlMsDefault;
+    this.#idempotencyWindowMs = options.idempotencyWindowMs ?? idempotencyWindowMsDefault;
     this.#idempotency = new IdempotencyWindow({
-      windowMs: options.idempotencyWindowMs ?? idempotencyWindowMsDefault,
+      windowMs: this.#idempotencyWindowMs,
       keysMax: options.idempotencyKeysMax ?? idempotencyKeysMaxDefault,
     });
+    const warning = (): SeldomWarning => new SeldomWarning(options.clock, options.log);
+    [this.#evictions, this.#shrinkings, this.#earlyKeys] = [warning(), warning(), warning()];
     this.#epochs = new Epochs(options.random.id());
   }
 
@@ -100,8 +122,9 @@ export class MemoryBroker implements Broker {
       log === undefined || history === undefined
         ? { ...draft, time: this.#clock.now() }
         : log.append(compactPayload(draft), this.#clock.now(), atMs, history);
+    if (log !== undefined) this.#boundBytes(log);
     const position = log === undefined ? undefined : { offset: log.top, epoch: log.epoch };
-    if (idempotencyKey !== undefined) this.#idempotency.remember(channel, idempotencyKey, position, atMs);
+    if (idempotencyKey !== undefined) this.#remember(channel, idempotencyKey, position, atMs);
     this.#armSweep();
     if (this.#subscribed.has(channel)) {
       const previousOffset = log === undefined ? 0 : log.top - 1;
@@ -126,6 +149,7 @@ export class MemoryBroker implements Broker {
     this.#isClosed = true;
     this.#sweepTimer?.cancel();
     this.#logs.clear();
+    this.#keeping.clear();
     this.#idempotency.clear();
     this.#subscribed.clear();
   }
@@ -155,7 +179,7 @@ export class MemoryBroker implements Broker {
     let log = this.#logs.get(channel);
     if (log === undefined) {
       if (this.#logs.size >= this.#channelsMax) this.#evictOne();
-      log = new ChannelLog(this.#epochs.life, this.#epochs.current, atMs);
+      log = new ChannelLog(this.#epochs.life, this.#epochs.current, atMs, this.#kept);
     } else {
       this.#logs.delete(channel);
     }
@@ -173,13 +197,39 @@ export class MemoryBroker implements Broker {
         continue;
       }
       this.#forget(channel, log);
+      const fields = { channelsMax: this.#channelsMax };
+      this.#evictions.due(fields, 'too many channels with history: those longest without a publication are forgotten');
       return;
     }
+  }
+
+  /** After an append. The log just written stands last, and gives way only where nothing else is left to. */
+  #boundBytes(latest: ChannelLog): void {
+    this.#keeping.delete(latest);
+    this.#keeping.add(latest);
+    if (this.#kept.bytes <= this.#historyBytesMax) return;
+    for (const log of this.#keeping) {
+      if (log === latest || this.#kept.bytes <= this.#historyBytesMax) break;
+      log.clear();
+      this.#keeping.delete(log);
+    }
+    latest.shrink(this.#historyBytesMax);
+    const fields = { historyBytesMax: this.#historyBytesMax };
+    this.#shrinkings.due(fields, 'the memory for history is full: publications are forgotten before their time');
+  }
+
+  #remember(channel: string, key: string, position: PublishOutcome['position'], atMs: number): void {
+    const ageMs = this.#idempotency.remember(channel, key, position, atMs);
+    if (ageMs === undefined) return;
+    const fields = { windowMs: Math.round(ageMs), configuredMs: this.#idempotencyWindowMs };
+    this.#earlyKeys.due(fields, 'too many idempotency keys: the oldest are forgotten before their window ends');
   }
 
   /** The next life of the channel has another epoch (DEL-3). */
   #forget(channel: string, log: ChannelLog): void {
     this.#logs.delete(channel);
+    this.#keeping.delete(log);
+    log.clear();
     this.#epochs.forget(log.life);
   }
 
@@ -202,6 +252,7 @@ export class MemoryBroker implements Broker {
       if (next === undefined) continue;
       const [channel, log] = next;
       log.expire(atMs);
+      if (log.kept === 0) this.#keeping.delete(log);
       if (log.kept === 0 && atMs - log.lastAtMs >= this.#historyMetaTtlMs) this.#forget(channel, log);
     }
   }

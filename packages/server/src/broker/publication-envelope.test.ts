@@ -38,3 +38,8 @@ test('an envelope with a field of a later version is read', () => {
   const decoded = decodePublication(1, 2, new Uint8Array(0), '{"key":"k","later":{"x":1}}');
   assert.deepEqual(decoded, { data: new Uint8Array(0), offset: 1, time: 2, key: 'k' });
 });
+
+test('a time of its own goes before the time of the row', () => {
+  const decoded = decodePublication(1, 2, new Uint8Array(0), encodeEnvelope({ data: new Uint8Array(0) }, 5));
+  assert.deepEqual(decoded, { data: new Uint8Array(0), offset: 1, time: 5 });
+});

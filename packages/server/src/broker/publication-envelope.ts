@@ -14,28 +14,33 @@ interface Envelope {
   tags?: Record<string, string>;
   key?: string;
   final?: boolean;
+  /** Where the wall clock jumped since the log was opened: what it said. The column has the time that age is measured by. */
+  time?: number;
 }
 
 /** Null where there is nothing beside the payload. */
-export function encodeEnvelope(draft: PublicationDraft): string | null {
+export function encodeEnvelope(draft: PublicationDraft, time?: number): string | null {
   const { info, tags, key, final } = draft;
-  if (info === undefined && tags === undefined && key === undefined && final === undefined) return null;
+  const isBare = info === undefined && tags === undefined && key === undefined && final === undefined;
+  if (isBare && time === undefined) return null;
   const envelope: Envelope = {};
   if (info !== undefined) envelope.info = encodeInfo(info);
   if (tags !== undefined) envelope.tags = tags;
   if (key !== undefined) envelope.key = key;
   if (final !== undefined) envelope.final = final;
+  if (time !== undefined) envelope.time = time;
   return JSON.stringify(envelope);
 }
 
 export function decodePublication(offset: number, time: number, data: Uint8Array, encoded: string | null): Publication {
   const publication: Publication = { data, offset, time };
   if (encoded === null) return publication;
-  const { info, tags, key, final } = JSON.parse(encoded) as Envelope;
+  const { info, tags, key, final, time: shownTime } = JSON.parse(encoded) as Envelope;
   if (info !== undefined) publication.info = decodeInfo(info);
   if (tags !== undefined) publication.tags = tags;
   if (key !== undefined) publication.key = key;
   if (final !== undefined) publication.final = final;
+  if (shownTime !== undefined) publication.time = shownTime;
   return publication;
 }
 

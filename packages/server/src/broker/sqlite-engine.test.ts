@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { test, type TestContext } from 'node:test';
-import { openDatabase } from './sqlite-database.ts';
+import { Fault } from '../core/fault.ts';
+import { databasePath, openDatabase } from './sqlite-database.ts';
 import { LogEngine } from './sqlite-engine.ts';
 import { isFaultData, outcomeCodes, type Page, type PublishWrite, type Read, type Turn } from './sqlite-messages.ts';
 import { deletesMax } from './sqlite-retention.ts';
@@ -17,13 +18,8 @@ function folder(context: TestContext): string {
   return dataDir;
 }
 
-function engineIn(dataDir: string, open = openDatabase): LogEngine {
-  const engine = new LogEngine(
-    { dataDir, generation: 'g', idempotencyWindowMs: day, channelMetaTtlMs: 30 * day },
-    open,
-  );
-  engine.open();
-  return engine;
+function engineIn(dataDir: string, open = openDatabase, generation = 'g'): LogEngine {
+  return new LogEngine({ dataDir, generation, idempotencyWindowMs: day, channelMetaTtlMs: 30 * day }, open);
 }
 
 function write(change: Partial<PublishWrite> = {}): PublishWrite {
@@ -53,7 +49,7 @@ function turn(change: Partial<Turn>): Turn {
   };
 }
 
-const readAll: Read = { channel: 'a', since: null, limit: 1_000_000, reverse: false };
+const readAll: Read = { channel: 'a', since: null, limit: 1_000_000, bytesMax: null, reverse: false };
 
 function offsets(engine: LogEngine, nowMs = 1_000): number[] {
   const [page] = engine.run(turn({ nowMs, reads: [readAll] })).pages;
@@ -85,21 +81,37 @@ function failing(dataDir: string, sql: string, errcode: number, when: { fail: bo
   return db;
 }
 
-test('DEL-5: after a failed fsync the outcome is unknown, and the database is opened anew', (context) => {
+test('DEL-5: after a failed fsync the outcome is unknown, and the engine is over; the next finds what is there', (context) => {
   const ioErrorFsync = 1_034;
+  const dataDir = folder(context);
   const when = { fail: false, opened: 0 };
-  const engine = engineIn(folder(context), (dataDir) => failing(dataDir, 'COMMIT', ioErrorFsync, when));
+  const engine = engineIn(dataDir, () => failing(dataDir, 'COMMIT', ioErrorFsync, when));
   codes(engine, { writes: [write()] });
   when.fail = true;
-  const { outcomes } = engine.run(turn({ writes: [write(), write()] }));
-  assert.ok(isFaultData(outcomes) && outcomes.retryable && /outcome is unknown/.test(outcomes.message));
-  assert.equal(when.opened, 1);
-  when.fail = false;
-  assert.deepEqual(offsets(engine), [1]);
-  assert.equal(when.opened, 2);
-  assert.deepEqual(codes(engine, { writes: [write()] }), [outcomeCodes.appended]);
-  assert.deepEqual(offsets(engine), [1, 2]);
-  engine.close();
+  assert.throws(
+    () => engine.run(turn({ writes: [write(), write()] })),
+    (error) => error instanceof Fault && error.retryable && /outcome is unknown/.test(error.message),
+  );
+  const next = engineIn(dataDir);
+  assert.deepEqual(offsets(next), [1]);
+  assert.deepEqual(codes(next, { writes: [write()] }), [outcomeCodes.appended]);
+  assert.deepEqual(offsets(next), [1, 2]);
+  next.close();
+});
+
+test('DEL-3: a folder that was restored while the engine failed gets the generation of the next one', (context) => {
+  const dataDir = folder(context);
+  const when = { fail: false, opened: 0 };
+  const engine = engineIn(dataDir, () => failing(dataDir, 'COMMIT', 10, when));
+  codes(engine, { writes: [write()] });
+  when.fail = true;
+  assert.throws(() => engine.run(turn({ writes: [write()] })), Fault);
+  const file = databasePath(dataDir);
+  cpSync(file, `${file}.copy`);
+  renameSync(`${file}.copy`, file);
+  const next = engineIn(dataDir, openDatabase, 'another');
+  assert.deepEqual(next.opened, { kind: 'opened', generation: 'another', isCopy: true });
+  next.close();
 });
 
 test('a full disk in mid-transaction: all of it is undone, memory included, without opening anew', (context) => {
@@ -118,22 +130,16 @@ test('a full disk in mid-transaction: all of it is undone, memory included, with
   engine.close();
 });
 
-test('a database that cannot be opened again: every turn is answered with a fault, until it can', (context) => {
-  const when = { fail: false, opened: 0 };
-  let isGone = false;
-  const engine = engineIn(folder(context), (dataDir) => {
-    if (isGone) throw Object.assign(new Error('gone'), { code: 'ERR_SQLITE_ERROR', errcode: 10 });
-    return failing(dataDir, 'COMMIT', 10, when);
-  });
-  isGone = true;
-  when.fail = true;
-  engine.run(turn({ writes: [write()] }));
-  const { outcomes, pages } = engine.run(turn({ writes: [write()], reads: [readAll] }));
-  assert.ok(isFaultData(outcomes) && outcomes.retryable);
-  assert.ok(pages[0] !== undefined && isFaultData(pages[0]));
-  isGone = false;
-  when.fail = false;
-  assert.deepEqual(codes(engine, { writes: [write()] }), [outcomeCodes.appended]);
+test('reads: a turn brings about so many bytes, and leaves the other reads to the next', (context) => {
+  const engine = engineIn(folder(context));
+  codes(engine, { writes: Array.from({ length: 100 }, () => write({ payloadBytes: 10_000 })) });
+  const { pages } = engine.run(turn({ reads: [readAll, readAll] }));
+  assert.equal(pages.length, 1, 'a page is whole, whatever its size');
+  assert.equal((pages[0] as Page).rows.length, 100);
+  const page = { ...readAll, bytesMax: 200_000 };
+  assert.equal(engine.run(turn({ reads: Array.from({ length: 64 }, () => page) })).pages.length, 3);
+  const top = { ...readAll, limit: 0 };
+  assert.equal(engine.run(turn({ reads: Array.from({ length: 64 }, () => top) })).pages.length, 64);
   engine.close();
 });
 

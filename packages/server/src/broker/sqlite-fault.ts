@@ -5,8 +5,8 @@ const codes = { busy: 5, ioError: 10, corrupt: 11, full: 13, cantOpen: 14, readO
 
 export interface WriteFailure {
   readonly fault: Fault;
-  /** The database must be opened anew before anything else is believed of it. */
-  readonly mustReopen: boolean;
+  /** Nothing more is believed of the open database: it must be opened anew. */
+  readonly isOver: boolean;
 }
 
 /** The primary SQLite code of an error of `node:sqlite`; undefined for other errors. */
@@ -29,22 +29,22 @@ export function isBusy(error: unknown): boolean {
  * thrown the pages away and marked them clean, so a second fsync would answer well and prove nothing.
  */
 export function writeFailure(error: unknown, dataDir: string): WriteFailure {
-  if (error instanceof Fault) return { fault: error, mustReopen: false };
+  if (error instanceof Fault) return { fault: error, isOver: false };
   const what = error instanceof Error ? error.message : String(error);
   const fault = (reason: string, retryable: boolean): Fault =>
     new Fault('broker', `the log cannot accept writes: ${reason} (${what})`, { retryable, cause: error });
   switch (sqliteCode(error)) {
     case codes.full:
-      return { fault: fault(`disk full; free space for ${dataDir}`, true), mustReopen: false };
+      return { fault: fault(`disk full; free space for ${dataDir}`, true), isOver: false };
     case codes.ioError:
-      return { fault: fault(`input or output failed in ${dataDir}; the outcome is unknown`, true), mustReopen: true };
+      return { fault: fault(`input or output failed in ${dataDir}; the outcome is unknown`, true), isOver: true };
     case codes.corrupt:
     case codes.notADatabase:
-      return { fault: fault(`the database in ${dataDir} is damaged; restore a copy`, false), mustReopen: true };
+      return { fault: fault(`the database in ${dataDir} is damaged; restore a copy`, false), isOver: true };
     case codes.readOnly:
-      return { fault: fault(`${dataDir} is read-only`, true), mustReopen: true };
+      return { fault: fault(`${dataDir} is read-only`, true), isOver: true };
     default:
-      return { fault: fault('unexpected failure', true), mustReopen: true };
+      return { fault: fault('unexpected failure', true), isOver: true };
   }
 }
 

@@ -24,6 +24,7 @@ import {
   type PublishWrite,
   type TurnDone,
 } from './sqlite-messages.ts';
+import { SteadyTime } from './steady-time.ts';
 import { TurnQueue, type SentTurn } from './turn-queue.ts';
 
 export interface SqliteLogBrokerOptions {
@@ -48,6 +49,8 @@ const turnBounds = { turnWritesMax: 200, turnBytesMax: 4 * 1024 * 1024, turnRead
 /** The second is sent while the first is at work, so that the worker does not wait for this side. */
 const turnsInFlightMax = 2;
 const sweepIntervalMs = 1_000;
+/** After a thread that could not open the log. */
+const relaunchDelayMs = 5_000;
 /** What a waiting write costs beside its payload. */
 const writeOverheadBytes = 512;
 /** 35 years: keeps every sum of times a safe integer. */
@@ -61,11 +64,13 @@ type State = 'new' | 'open' | 'lost' | 'closing' | 'closed';
  * A worker thread owns the database; all decisions fall there, one transaction after the other, so
  * the order of calls is the order of the log (DEL-4). Commits are grouped by nature: what is
  * published while one is under way goes with the next. Live events are given here, in log order,
- * before the promises of their turn resolve. A thread that dies fails what waited for it, and is
- * started anew by the next call.
+ * before the promises of their turn resolve. A thread that dies fails what waited for it; another is
+ * started by the next call, or at once where a commit's outcome is unknown, because what that one
+ * finds in the log may never have been delivered (`BrokerEvents.interrupted`).
  */
 export class SqliteLogBroker implements Broker {
   readonly #options: SqliteLogBrokerOptions;
+  readonly #time: SteadyTime;
   readonly #queue = new TurnQueue(turnBounds);
   readonly #inFlight: SentTurn[] = [];
   readonly #subscribed = new Set<string>();
@@ -78,12 +83,18 @@ export class SqliteLogBroker implements Broker {
   #isSweepDue = false;
   #isPumpSet = false;
   #hasOpened = false;
+  /** This thread has opened the log. */
+  #isLinkOpen = false;
+  /** Something was sent to be written, and nobody knows whether it was. */
+  #isUncertain = false;
+  #relaunchTimer: Timer | undefined;
   #isRefusing = false;
   #opening: PromiseWithResolvers<void> | undefined;
   #closing: PromiseWithResolvers<void> | undefined;
 
   constructor(options: SqliteLogBrokerOptions) {
     this.#options = options;
+    this.#time = new SteadyTime(options.clock);
   }
 
   async start(events: BrokerEvents): Promise<void> {
@@ -106,7 +117,9 @@ export class SqliteLogBroker implements Broker {
 
   async publish(channel: string, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
     this.#mustAccept();
-    const write = this.#toWrite(channel, draft, options);
+    const atMs = this.#time.now();
+    const shownMs = this.#time.jumped(atMs);
+    const write = toWrite(channel, draft, options, { atMs, envelope: encodeEnvelope(draft, shownMs) });
     const bytes = writeOverheadBytes + write.payloadBytes + (write.envelope?.length ?? 0) + channel.length;
     const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
     this.#mustFit(bytes);
@@ -121,7 +134,7 @@ export class SqliteLogBroker implements Broker {
           return;
         }
         try {
-          this.#deliver(code, write, draft, position);
+          this.#deliver(code, write, { ...draft, time: shownMs ?? atMs }, position);
         } finally {
           resolve(toOutcome(code, position));
         }
@@ -136,9 +149,9 @@ export class SqliteLogBroker implements Broker {
     this.#mustAccept();
     if (this.#queue.reads >= pendingReadsMax) throw fault('the log is overloaded with reads', true);
     const { promise, resolve, reject } = Promise.withResolvers<HistoryPage>();
-    const { since, limit, reverse } = query;
+    const { since, limit, bytesMax, reverse } = query;
     this.#queue.addRead({
-      read: { channel, since: since?.offset ?? null, limit, reverse: reverse === true },
+      read: { channel, since: since?.offset ?? null, limit, bytesMax: bytesMax ?? null, reverse: reverse === true },
       settle: ({ top, life, rows }) => {
         const publications = rows.map((row) => decodePublication(...row));
         resolve({ publications, top: { offset: top, epoch: this.#epochs.epochOf(life) } });
@@ -167,6 +180,7 @@ export class SqliteLogBroker implements Broker {
 
   async close(): Promise<void> {
     this.#sweepTimer?.cancel();
+    this.#relaunchTimer?.cancel();
     if (this.#state === 'new' || this.#state === 'lost') this.#state = 'closed';
     if (this.#state === 'closed') return;
     this.#state = 'closing';
@@ -175,32 +189,14 @@ export class SqliteLogBroker implements Broker {
     await this.#closing.promise;
   }
 
-  #toWrite(channel: string, draft: PublicationDraft, options: PublishOptions): PublishWrite {
-    const { history, expected, idempotencyKey } = options;
-    if (expected !== undefined && history === undefined) {
-      throw fault('an expected position needs a channel with history', false);
-    }
-    return {
-      kind: 'publish',
-      channel,
-      atMs: Math.floor(this.#options.clock.now()),
-      payloadBytes: draft.data.byteLength,
-      envelope: encodeEnvelope(draft),
-      key: idempotencyKey ?? null,
-      retention: history === undefined ? null : { size: whole(history.size), ttlMs: whole(history.ttlMs) },
-      expected: expected === undefined ? null : { offset: expected.offset, epoch: expected.epoch },
-    };
-  }
-
   #deliver(
     code: number,
     write: PublishWrite,
-    draft: PublicationDraft,
+    publication: Publication,
     position: { offset: number; epoch: string },
   ): void {
     if (code !== outcomeCodes.appended && code !== outcomeCodes.passed) return;
     if (!this.#subscribed.has(write.channel)) return;
-    const publication: Publication = { ...draft, time: write.atMs };
     if (code === outcomeCodes.appended) publication.offset = position.offset;
     const { epoch, offset } = position;
     this.#events?.publication({
@@ -249,7 +245,7 @@ export class SqliteLogBroker implements Broker {
   }
 
   #send(link: LogLink): void {
-    const sent = this.#queue.take(Math.floor(this.#options.clock.now()), this.#isSweepDue);
+    const sent = this.#queue.take(this.#time.now(), this.#isSweepDue);
     this.#isSweepDue = false;
     this.#inFlight.push(sent);
     this.#inFlightBytes += bytesOf(sent);
@@ -258,7 +254,9 @@ export class SqliteLogBroker implements Broker {
 
   #launch(): void {
     const { dataDir, random, idempotencyWindowMs, historyMetaTtlMs, launch } = this.#options;
+    this.#relaunchTimer?.cancel();
     this.#state = 'open';
+    this.#isLinkOpen = false;
     const start = {
       dataDir,
       generation: random.id(),
@@ -282,9 +280,15 @@ export class SqliteLogBroker implements Broker {
       const message = 'this data folder is a copy or was restored: all epochs change, subscribers load anew';
       this.#options.log?.warn({ dataDir: this.#options.dataDir }, message);
     }
+    const isReturn = this.#hasOpened;
     this.#hasOpened = true;
+    this.#isLinkOpen = true;
+    this.#isUncertain = false;
     this.#armSweep();
     this.#opening?.resolve();
+    if (!isReturn) return;
+    this.#options.log?.info({ dataDir: this.#options.dataDir }, 'the log is open again');
+    this.#events?.interrupted?.();
   }
 
   /** The worker's answer to the oldest turn. */
@@ -298,8 +302,9 @@ export class SqliteLogBroker implements Broker {
       if (isFaultData(outcomes)) write.fail(outcomes);
       else this.#settle(write, () => write.settle(outcomes[i * 3]!, outcomes[i * 3 + 1]!, outcomes[i * 3 + 2]!));
     });
-    sent.reads.forEach((read, i) => {
-      const page = pages[i]!;
+    this.#queue.putBack(sent.reads.slice(pages.length));
+    pages.forEach((page, i) => {
+      const read = sent.reads[i]!;
       if (isFaultData(page)) read.fail(page);
       else this.#settle(read, () => read.settle(page));
     });
@@ -331,6 +336,7 @@ export class SqliteLogBroker implements Broker {
     this.#link = undefined;
     this.#sweepTimer?.cancel();
     this.#sweepTimer = undefined;
+    if (this.#isLinkOpen && this.#inFlight.some(({ writes }) => writes.length > 0)) this.#isUncertain = true;
     const waiting = [...this.#inFlight.flatMap(({ writes, reads }) => [...writes, ...reads]), ...this.#queue.takeAll()];
     this.#inFlight.length = 0;
     this.#inFlightBytes = 0;
@@ -344,6 +350,18 @@ export class SqliteLogBroker implements Broker {
     const mayReturn = this.#state === 'open' && failure !== undefined && this.#hasOpened;
     this.#state = mayReturn ? 'lost' : 'closed';
     this.#settleClosing(failure);
+    if (mayReturn && this.#isUncertain) this.#relaunch();
+  }
+
+  /** At once, unless the last one could not even open the log. */
+  #relaunch(): void {
+    if (this.#isLinkOpen) {
+      this.#launch();
+      return;
+    }
+    this.#relaunchTimer = this.#options.clock.after(relaunchDelayMs, () => {
+      if (this.#state === 'lost') this.#launch();
+    });
   }
 
   #settleClosing(failure: Fault | undefined): void {
@@ -359,6 +377,27 @@ export class SqliteLogBroker implements Broker {
       this.#armSweep();
     });
   }
+}
+
+function toWrite(
+  channel: string,
+  draft: PublicationDraft,
+  options: PublishOptions,
+  row: Pick<PublishWrite, 'atMs' | 'envelope'>,
+): PublishWrite {
+  const { history, expected, idempotencyKey } = options;
+  if (expected !== undefined && history === undefined) {
+    throw fault('an expected position needs a channel with history', false);
+  }
+  return {
+    kind: 'publish',
+    channel,
+    ...row,
+    payloadBytes: draft.data.byteLength,
+    key: idempotencyKey ?? null,
+    retention: history === undefined ? null : { size: whole(history.size), ttlMs: whole(history.ttlMs) },
+    expected: expected === undefined ? null : { offset: expected.offset, epoch: expected.epoch },
+  };
 }
 
 function bytesOf(sent: SentTurn): number {

@@ -24,6 +24,7 @@ export interface Opened {
 
 export interface Refused {
   readonly kind: 'refused';
+  /** Why the log could not be opened, or cannot go on. The thread ends; turns without an answer have an unknown outcome. */
   readonly fault: FaultData;
 }
 
@@ -69,6 +70,8 @@ export interface Read {
   /** Only offsets after it (before it, when `reverse`). */
   readonly since: number | null;
   readonly limit: number;
+  /** Null: no bound. */
+  readonly bytesMax: number | null;
   readonly reverse: boolean;
 }
 
@@ -76,6 +79,7 @@ export interface TurnDone {
   readonly kind: 'turn';
   /** Three numbers a write: code, offset, life (see `outcomeCodes`). A fault: nothing of the turn is known to be written. */
   readonly outcomes: Float64Array | FaultData;
+  /** In the order of the reads, and perhaps fewer: the rest found no time in this turn, and is asked again. */
   readonly pages: readonly (Page | FaultData)[];
   /** The sweep left work behind. */
   readonly sweepAgain: boolean;
@@ -96,6 +100,8 @@ export interface Page {
   readonly top: number;
   readonly life: number;
   readonly rows: readonly Row[];
+  /** Of the rows' payloads and envelopes. */
+  readonly bytes: number;
 }
 
 /** Offset, time, payload, envelope. */

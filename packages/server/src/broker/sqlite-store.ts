@@ -80,14 +80,14 @@ export class LogStore {
     });
   }
 
-  read({ channel, since, limit, reverse }: Read, nowMs: number): Page {
+  read({ channel, since, limit, bytesMax, reverse }: Read, nowMs: number): Page {
     const row = this.#channels.find(channel);
-    if (row === undefined) return { top: 0, life: this.#epochs.life, rows: [] };
+    if (row === undefined) return { top: 0, life: this.#epochs.life, rows: [], bytes: 0 };
     const { top, life } = row;
     const first = this.#retention.firstReadable(row, nowMs);
     const page = (from: number, to: number, statement: StatementSync): Page => {
-      const rows = from > to ? [] : (statement.all(row.id, from, to) as unknown as Row[]);
-      return { top, life, rows };
+      const found = from > to ? [] : (statement.iterate(row.id, from, to) as unknown as Iterable<Row>);
+      return { top, life, ...cutToBytes(found, bytesMax ?? Infinity) };
     };
     if (reverse) {
       const to = Math.min(top, (since ?? Infinity) - 1);
@@ -186,6 +186,20 @@ export class LogStore {
     }
     this.#epochs = this.#meta.readEpochs();
   }
+}
+
+/** The first rows as far as they fit; one always does. What comes after is not read. */
+function cutToBytes(found: Iterable<Row>, bytesMax: number): { rows: Row[]; bytes: number } {
+  const rows: Row[] = [];
+  let bytes = 0;
+  for (const row of found) {
+    const [, , data, envelope] = row;
+    const more = data.byteLength + (envelope?.length ?? 0);
+    if (bytes + more > bytesMax && rows.length > 0) break;
+    bytes += more;
+    rows.push(row);
+  }
+  return { rows, bytes };
 }
 
 type Statements = ReturnType<typeof prepare>;

@@ -10,7 +10,7 @@ function write(channel: string, size: number): PendingWrite {
 }
 
 function read(channel: string): PendingRead {
-  return { read: { channel, since: null, limit: 1, reverse: false }, settle: () => {}, fail: () => {} };
+  return { read: { channel, since: null, limit: 1, bytesMax: null, reverse: false }, settle: () => {}, fail: () => {} };
 }
 
 const names = (sent: { writes: readonly PendingWrite[] }): string =>
@@ -62,4 +62,15 @@ test('reads ride along, bounded, and a turn may have reads alone', () => {
   assert.equal(queue.take(0, false).reads.length, 2);
   const second = queue.take(0, true);
   assert.deepEqual([second.writes.length, second.reads.length, second.turn.sweep], [0, 1, true]);
+});
+
+test('reads that found no time go first next time', () => {
+  const queue = new TurnQueue(bounds);
+  for (const name of 'xyz') queue.addRead(read(name));
+  const { reads } = queue.take(0, false);
+  queue.putBack(reads.slice(1));
+  assert.deepEqual(
+    queue.take(0, false).reads.map(({ read: { channel } }) => channel),
+    ['y', 'z'],
+  );
 });

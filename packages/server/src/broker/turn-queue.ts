@@ -67,6 +67,11 @@ export class TurnQueue {
     this.#reads.push(read);
   }
 
+  /** Reads that a turn had no time for: they are the oldest, and go with the next. */
+  putBack(reads: readonly PendingRead[]): void {
+    this.#reads.unshift(...reads);
+  }
+
   /** The next turn, oldest first. At least one write goes, however large. */
   take(nowMs: number, sweep: boolean): SentTurn {
     const writes = this.#takeWrites();
