@@ -15,7 +15,7 @@ import type { Clock } from './core/clock.ts';
 import { Fault } from './core/fault.ts';
 import { Admission, type Load } from './core/admission.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
-import type { Limits } from './core/limits.ts';
+import { fixedLimits, type Limits } from './core/limits.ts';
 import { Node } from './core/node.ts';
 import type { Random } from './core/random.ts';
 import { Readiness } from './core/readiness.ts';
@@ -80,7 +80,12 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
     url,
     metricsUrl,
     publish: (channel, data, extras) => publish(node, channel, data, extras),
-    history: (channel, query = {}) => node.history(channel, { limit: settings.historyPageMax, ...query }),
+    history: (channel, query = {}) =>
+      node.history(channel, {
+        limit: settings.historyPageMax,
+        bytesMax: fixedLimits.historyPageBytesMax,
+        ...query,
+      }),
     presence: (channel) => presence.members(channel),
     disconnect: (user, kind) => node.disconnectUser(user, kind),
     unsubscribe: (user, channel, kind) => node.unsubscribeUser(user, channel, kind),
@@ -114,8 +119,9 @@ function assemble(options: ServerOptions): Parts {
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,
-    // The embedded broker delivers by a call in this process: nothing lies between that could lose.
-    positionCheckIntervalMs: 0,
+    // Memory delivers by a call in this process. Between the log on disk and here lie a thread and its commits.
+    positionCheckIntervalMs: 10_000,
+    mayLoseLive: ({ durable }) => durable,
   });
   const loop = new LoopMonitor(clock);
   const memory = new MemoryMonitor(clock);
@@ -271,8 +277,8 @@ function embeddedBroker(settings: Settings, namespaces: Namespaces, clock: Clock
       retryable: false,
     });
   }
-  const { idempotencyWindowMs, dataDir } = settings;
-  const memory = new MemoryBroker({ clock, random, idempotencyWindowMs });
+  const { idempotencyWindowMs, dataDir, memoryHistoryBytesMax: historyBytesMax } = settings;
+  const memory = new MemoryBroker({ clock, random, idempotencyWindowMs, historyBytesMax, log });
   const needsLog = [...settings.namespaces.values()].some((namespace) => namespace.durable);
   if (!needsLog) return memory;
   const durable = new SqliteLogBroker({ dataDir, clock, random, idempotencyWindowMs, log });

@@ -62,7 +62,10 @@ export class LossyBroker implements Broker {
 
   async start(events: BrokerEvents): Promise<void> {
     this.#events = events;
-    await this.#inner.start({ publication: (live) => this.#offer(live) });
+    await this.#inner.start({
+      publication: (live) => this.#offer(live),
+      interrupted: () => events.interrupted?.(),
+    });
   }
 
   subscribe(channel: string): Promise<void> {

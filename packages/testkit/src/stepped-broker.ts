@@ -38,6 +38,7 @@ export class SteppedBroker implements Broker {
           if (next !== undefined) events.publication(next);
         });
       },
+      interrupted: () => events.interrupted?.(),
     });
   }
 

@@ -317,6 +317,15 @@ export const options = {
     since: '0.1',
     description: 'Length of a channel name.',
   },
+  memoryHistoryBytesMax: {
+    type: 'size',
+    default: '512MiB',
+    min: MiB,
+    max: 1024 * 1024 * MiB,
+    since: '0.1',
+    description:
+      'Publications that channels which are not durable keep in memory, 256 bytes added for each. Beyond it the channels longest without a publication forget theirs.',
+  },
   idempotencyWindow: {
     type: 'duration',
     default: '24h',

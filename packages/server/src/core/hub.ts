@@ -4,7 +4,7 @@ import type { Namespace } from '../config/namespace.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Channel, publicationPush } from './channel.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
-import type { Limits } from './limits.ts';
+import { fixedLimits, type Limits } from './limits.ts';
 import type { SubscribedChannel, Subscription } from './subscription.ts';
 
 /**
@@ -193,7 +193,11 @@ export class Hub {
     try {
       while (channel.state === 'repairing') {
         const since = channel.position;
-        const page = await this.#broker.history(channel.name, { since, limit: this.#limits.recoveryPageMax });
+        const page = await this.#broker.history(channel.name, {
+          since,
+          limit: this.#limits.recoveryPageMax,
+          bytesMax: fixedLimits.recoveryPageBytesMax,
+        });
         if (channel.state !== 'repairing') return;
         if (!this.#advanceFromPage(channel, page)) {
           channel.state = 'live';

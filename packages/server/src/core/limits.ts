@@ -31,6 +31,8 @@ export interface Limits {
 export const fixedLimits = {
   /** Bytes of publications in one page of a recovery; a page holds at least one publication. */
   recoveryPageBytesMax: 256 * 1024,
+  /** Bytes of publications in one answer to `history`; one publication always fits. */
+  historyPageBytesMax: 1024 * 1024,
   /** A subscription that catches up reads its next page when less than this waits for its connection. */
   catchUpQueueBytesMax: 64 * 1024,
   /** Bytes of one channel with a log that wait for one connection; beyond them it goes on from the log. */

@@ -28,6 +28,8 @@ export interface NodeOptions extends Pick<
    * deliver in this process and cannot lose what they deliver.
    */
   readonly positionCheckIntervalMs: number;
+  /** Whose positions are compared, then and when the broker was interrupted. Absent: every channel's that has one. */
+  readonly mayLoseLive?: (namespace: Namespace) => boolean;
 }
 
 export interface NodeFigures {
@@ -52,6 +54,8 @@ export class Node {
   readonly #unauthenticated = new Set<string>();
   readonly #pings = new Map<string, OutboundFrame>();
   #positionTimer: Timer | undefined;
+  #isVerifying = false;
+  #mustVerifyAgain = false;
   readonly #lag: LagSampler;
   #drain: Drain<Session> | undefined;
   #isClosing = false;
@@ -119,6 +123,9 @@ export class Node {
     await this.#options.broker.start({
       publication: (live) => {
         hub.receive(live);
+      },
+      interrupted: () => {
+        void this.#verifyPositions();
       },
     });
     this.#schedulePositionCheck();
@@ -274,15 +281,30 @@ export class Node {
     // Jittered, so that the nodes of a cluster do not ask in step.
     const wait = positionCheckIntervalMs * (0.75 + random.next() / 4);
     this.#positionTimer = clock.after(wait, () => {
-      void this.#checkPositions().then(() => {
+      void this.#verifyPositions().then(() => {
         if (!this.#isClosing) this.#schedulePositionCheck();
       });
     });
   }
 
+  /** DEL-10: one round at a time. Asked for during one, another follows: that one has passed some channels already. */
+  async #verifyPositions(): Promise<void> {
+    this.#mustVerifyAgain = true;
+    if (this.#isVerifying) return;
+    this.#isVerifying = true;
+    while (this.#mustVerifyAgain && !this.#isClosing) {
+      this.#mustVerifyAgain = false;
+      await this.#checkPositions();
+    }
+    this.#isVerifying = false;
+  }
+
   async #checkPositions(): Promise<void> {
     const { hub } = this.#services;
-    const names = [...hub.channels.keys()];
+    const { mayLoseLive = () => true } = this.#options;
+    const names = [...hub.channels.values()]
+      .filter(({ isPositioned, namespace }) => isPositioned && mayLoseLive(namespace))
+      .map(({ name }) => name);
     for (let i = 0; i < names.length && !this.#isClosing; i += positionChecksAtOnce) {
       const checks = names.slice(i, i + positionChecksAtOnce).map((name) => hub.checkPosition(name));
       for (const check of await Promise.allSettled(checks)) {

@@ -169,6 +169,7 @@ export class Recovery {
     return this.#broker.history(channel.name, {
       since: { offset, epoch: channel.epoch },
       limit: this.#limits.recoveryPageMax,
+      bytesMax: fixedLimits.recoveryPageBytesMax,
     });
   }
 }

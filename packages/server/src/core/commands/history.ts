@@ -1,4 +1,5 @@
 import { Rejection, rejections } from '@tutti/protocol';
+import { fixedLimits } from '../limits.ts';
 import type { Call } from '../session.ts';
 import { mustCarry } from '../subscribing.ts';
 import { isSubscribed } from './is-subscribed.ts';
@@ -21,6 +22,7 @@ export async function history(call: Call): Promise<void> {
   const { historyPageMax } = services.limits;
   const page = await services.broker.history(channel, {
     limit: asked < 0 ? historyPageMax : Math.min(asked, historyPageMax),
+    bytesMax: fixedLimits.historyPageBytesMax,
     ...(request.since === undefined
       ? {}
       : { since: { offset: request.since.offset ?? 0, epoch: request.since.epoch ?? '' } }),
