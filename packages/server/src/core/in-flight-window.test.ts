@@ -2,38 +2,115 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { InFlightWindow } from './in-flight-window.ts';
 
+const KiB = 1024;
+
+/**
+ * Keeps the window full through a link: bytes leave at its rate, one mark at a time comes back. Returns
+ * the milliseconds that the last mark took.
+ */
+function drive(
+  window: InFlightWindow,
+  link: { kiBPerSecond: number; baseMs: number },
+  marks: number,
+  startMs = 0,
+): { nowMs: number; roundTripMs: number } {
+  let nowMs = startMs;
+  let roundTripMs = 0;
+  // The first bytes of a connection are few: the answer to its connect.
+  window.sent(300);
+  nowMs += link.baseMs + 300 / link.kiBPerSecond;
+  window.confirmed(link.baseMs + 300 / link.kiBPerSecond, nowMs);
+  for (let i = 0; i < marks; i += 1) {
+    // A mark waits for all that is before it on the way.
+    roundTripMs = link.baseMs + window.bytes / link.kiBPerSecond;
+    nowMs += roundTripMs;
+    window.full();
+    window.confirmed(roundTripMs, nowMs);
+  }
+  return { nowMs, roundTripMs };
+}
+
 test('BP-2: a full window grows while round trips stay near their best, up to the bound', () => {
-  const window = new InFlightWindow(256 * 1024);
+  const window = new InFlightWindow(256 * KiB);
   const first = window.bytes;
-  for (let i = 0; i < 100; i += 1) {
-    window.full();
-    window.confirmed(20 + (i % 10));
-  }
-  assert.ok(first < 256 * 1024);
-  assert.equal(window.bytes, 256 * 1024);
+  drive(window, { kiBPerSecond: 100_000, baseMs: 50 }, 40);
+  assert.ok(first < 16 * KiB, 'little is known of a new peer');
+  assert.equal(window.bytes, 256 * KiB);
 });
 
-test('BP-2: it shrinks when bytes only queue on the way, down to a floor', () => {
-  const window = new InFlightWindow(256 * 1024);
-  window.confirmed(10);
-  for (let i = 0; i < 100; i += 1) {
-    window.full();
-    window.confirmed(500);
-  }
-  assert.equal(window.bytes, 16 * 1024);
+test('BP-2: a peer at 1 KB/s is soon given no more than it takes in a second', () => {
+  const window = new InFlightWindow(256 * KiB);
+  const { nowMs } = drive(window, { kiBPerSecond: 1, baseMs: 30 }, 6);
+  assert.ok(window.bytes <= KiB, `${window.bytes} bytes`);
+  assert.ok(nowMs < 20_000, `after ${nowMs} ms`);
 });
 
-test('a window that was not full tells nothing, and stays', () => {
-  const window = new InFlightWindow(256 * 1024);
-  const { bytes } = window;
-  for (const roundTripMs of [1, 900, 5, 2_000]) window.confirmed(roundTripMs);
-  assert.equal(window.bytes, bytes);
+for (const kiBPerSecond of [200, 1_000, 5_000]) {
+  test(`BP-5: at ${kiBPerSecond} KB/s bytes do not queue on the way for longer than the target`, () => {
+    const window = new InFlightWindow(256 * KiB);
+    const { roundTripMs } = drive(window, { kiBPerSecond, baseMs: 20 }, 100);
+    assert.ok(roundTripMs < 20 + 2 * 40, `${roundTripMs} ms`);
+    assert.ok(window.bytes / kiBPerSecond > 20, `${window.bytes} bytes do not keep the link busy`);
+  });
+}
+
+test('what was sent before the window shrank does not shrink it again', () => {
+  const window = new InFlightWindow(256 * KiB);
+  const { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 20 }, 40);
+  for (const late of [0, 1, 2, 3]) {
+    window.full();
+    window.confirmed(120, nowMs + 200 + late);
+  }
+  assert.ok(Math.abs(window.bytes - 128 * KiB) < KiB, `a hiccup costs one step: ${window.bytes} bytes`);
+});
+
+test('one late answer shrinks it to a quarter at most, and it is back after a few round trips', () => {
+  const window = new InFlightWindow(256 * KiB);
+  const { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 20 }, 40);
+  window.full();
+  window.confirmed(3_000, nowMs + 3_000);
+  assert.equal(window.bytes, 64 * KiB);
+  for (let i = 0; i < 8; i += 1) {
+    window.full();
+    window.confirmed(20, nowMs + 3_100 + i);
+  }
+  assert.equal(window.bytes, 256 * KiB);
+});
+
+test('a way that became longer is measured anew, and does not keep the window small for ever', () => {
+  const window = new InFlightWindow(256 * KiB);
+  let { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 10 }, 40);
+  const lowest: number[] = [];
+  for (let i = 0; i < 400; i += 1) {
+    nowMs += 300;
+    window.full();
+    window.confirmed(300, nowMs);
+    lowest.push(window.bytes);
+  }
+  assert.ok(Math.min(...lowest) < KiB, 'at first it looks like queueing');
+  assert.equal(window.bytes, 256 * KiB);
+});
+
+test('a window that was not full grows only to what such a link has earned, and never shrinks', () => {
+  const window = new InFlightWindow(256 * KiB);
+  let nowMs = 0;
+  for (let i = 0; i < 50; i += 1) window.confirmed(5, (nowMs += 10));
+  assert.equal(window.bytes, 64 * KiB);
+  for (let i = 0; i < 50; i += 1) window.confirmed(900, (nowMs += 1_000));
+  assert.equal(window.bytes, 64 * KiB);
+});
+
+test('the first bytes are marked at once, later ones behind a share of the window', () => {
+  const window = new InFlightWindow(256 * KiB);
+  assert.equal(window.sent(100), true);
+  assert.equal(window.sent(100), false);
+  assert.equal(window.sent(window.chunkBytes - 100), true);
 });
 
 test('a bound below the floor is kept', () => {
-  const window = new InFlightWindow(4_096);
-  window.confirmed(1);
+  const window = new InFlightWindow(256);
+  window.confirmed(1, 1);
   window.full();
-  window.confirmed(1_000);
-  assert.ok(window.bytes <= 4_096);
+  window.confirmed(1_000, 2_000);
+  assert.ok(window.bytes <= 256);
 });

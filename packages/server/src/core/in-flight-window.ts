@@ -1,25 +1,46 @@
-const startBytes = 64 * 1024;
-const minBytes = 16 * 1024;
-const stepBytes = 16 * 1024;
-/** How much longer than at its best a round trip may take before the window is too wide. */
+/** To begin with, while nothing is known of the peer. */
+const startBytes = 4 * 1024;
+/** A link that takes its bytes at once earns so much without ever having been full. */
+const earnedBytesMax = 64 * 1024;
+/** One publication of usual size; a peer that takes a second for it is given no more at once. */
+const minBytes = 512;
+/**
+ * How much longer than at its best a round trip may take before the window is too wide. A small window
+ * may take longer: it shall shrink for a peer that is slow, not because this node, or the radio of a
+ * phone, was busy for a moment.
+ */
 const delayTargetMs = 40;
+const smallBytes = 8 * 1024;
+const smallDelayTargetMs = 250;
 /** Share of the window between two marks. */
 const marksPerWindow = 4;
+/** The window shrinks by no more at once: one late answer is no proof. */
+const shrinkMost = 0.25;
+/** Best round trips older than this are measured anew: the way to the peer may have become longer. */
+const bestAgeMaxMs = 30_000;
 
 /**
  * How many bytes may be on their way to one peer, unconfirmed (BP-2).
  *
  * Bytes in flight cannot be conflated, overtaken or taken back, so no more should be than keep the
  * link busy. Round trips of marks tell: while they take about as long as at their best, a window
- * that was full grows; once they take longer, bytes only queue on the way, and it shrinks. Never
- * above the configured bound, never below 16 KiB.
+ * that was full grows; once they take longer, bytes only queue on the way, and it shrinks to what
+ * would have taken the time allowed. Never above the configured bound, never below 512 bytes.
+ *
+ * The best is first measured on the first bytes of the connection, which are few: measured on many,
+ * it would contain the very queueing that is looked for. For the same reason the window shrinks while
+ * the best is measured anew.
  */
 export class InFlightWindow {
   readonly #bytesMax: number;
   #bytes: number;
   #bestMs = Infinity;
+  #bestAtMs = 0;
   #wasFull = false;
   #unmarked = 0;
+  #isMarked = false;
+  /** Marks sent before then tell of the window as it was. */
+  #changedAtMs = -Infinity;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -38,7 +59,8 @@ export class InFlightWindow {
   /** Bytes left; true where a mark is due behind them. */
   sent(bytes: number): boolean {
     this.#unmarked += bytes;
-    if (this.#unmarked < this.chunkBytes) return false;
+    if (this.#isMarked && this.#unmarked < this.chunkBytes) return false;
+    this.#isMarked = true;
     this.#unmarked = 0;
     return true;
   }
@@ -49,12 +71,35 @@ export class InFlightWindow {
   }
 
   /** A mark came back. */
-  confirmed(roundTripMs: number): void {
-    this.#bestMs = Math.min(this.#bestMs, roundTripMs);
-    if (!this.#wasFull) return;
+  confirmed(roundTripMs: number, nowMs: number): void {
+    const wasFull = this.#wasFull;
     this.#wasFull = false;
-    const floor = Math.min(minBytes, this.#bytesMax);
-    if (roundTripMs > this.#bestMs + delayTargetMs) this.#bytes = Math.max(floor, Math.floor(this.#bytes * 0.75));
-    else this.#bytes = Math.min(this.#bytesMax, this.#bytes + stepBytes);
+    const isOfNow = nowMs - roundTripMs >= this.#changedAtMs;
+    if (roundTripMs <= this.#bestMs && isOfNow) {
+      this.#bestMs = roundTripMs;
+      this.#bestAtMs = nowMs;
+    }
+    const allowedMs = this.#bestMs + (this.#bytes > smallBytes ? delayTargetMs : smallDelayTargetMs);
+    if (roundTripMs <= allowedMs) this.#grow(wasFull);
+    else if (wasFull && isOfNow) this.#shrink(allowedMs / roundTripMs, nowMs);
+    if (wasFull && nowMs - this.#bestAtMs > bestAgeMaxMs) this.#measureAnew(nowMs);
+  }
+
+  #grow(wasFull: boolean): void {
+    const most = wasFull ? this.#bytesMax : Math.min(this.#bytesMax, Math.max(this.#bytes, earnedBytesMax));
+    // By a mark's worth each: twice as much after a round trip.
+    this.#bytes = Math.min(most, this.#bytes + this.chunkBytes);
+  }
+
+  #shrink(share: number, nowMs: number): void {
+    const least = Math.min(minBytes, this.#bytesMax);
+    this.#bytes = Math.max(least, Math.floor(this.#bytes * Math.max(shrinkMost, share)));
+    this.#changedAtMs = nowMs;
+  }
+
+  #measureAnew(nowMs: number): void {
+    this.#shrink(shrinkMost, nowMs);
+    this.#bestMs = Infinity;
+    this.#bestAtMs = nowMs;
   }
 }

@@ -67,7 +67,7 @@ function scene(bounds: Partial<QueueBounds> = {}): Scene {
     drain: (nowMs = 0) => {
       for (let i = 0; i < 10_000 && (queue.bytes > 0 || i === 0); i += 1) {
         connection.take();
-        queue.confirmed(5);
+        queue.confirmed(5, nowMs);
         queue.flush(nowMs);
       }
     },
@@ -195,6 +195,18 @@ test('BP-3: latest: of what waits only the newest and the final ones are sent, i
     on.events.every((event) => /conflated in latest/.test(event)),
     String(on.events),
   );
+});
+
+test('BP-3: what comes while the window is full is conflated as it comes, not when the window opens', () => {
+  const on = scene();
+  for (const publication of numbered(1, 400)) {
+    publish(on, latest, [publication]);
+    on.queue.flush(0);
+  }
+  assert.ok(on.queue.isLagging);
+  assert.ok(on.queue.bytes < 2_000, `${on.queue.bytes} bytes wait`);
+  on.drain();
+  assert.equal(on.offsets('latest:x').at(-1), 400);
 });
 
 test('BP-3: latest_by_key: the newest of each key, never back in offset, every jump told', () => {

@@ -92,8 +92,8 @@ export class OutboundQueue {
   }
 
   /** A mark came back: `roundTripMs` after it left, if that is known. */
-  confirmed(roundTripMs: number | undefined): void {
-    if (roundTripMs !== undefined) this.#window.confirmed(roundTripMs);
+  confirmed(roundTripMs: number | undefined, nowMs: number): void {
+    if (roundTripMs !== undefined) this.#window.confirmed(roundTripMs, nowMs);
   }
 
   /** Hands over as much as the window allows. Returns the bytes. */
@@ -106,6 +106,8 @@ export class OutboundQueue {
       const bytes = this.#send(frames);
       total += bytes;
     }
+    // The window is full before the line's turn came: what waits is conflated from now on, not when it opens.
+    if (this.#line.length > 0) this.#lag();
     if (this.#isLagging) this.#window.full();
     return total;
   }

@@ -152,9 +152,10 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     if (this.#state === 'closed') return;
     if (roundTripMs !== undefined) this.#services.telemetry.observe('ping_round_trip_ms', roundTripMs);
     this.#roundTripMs = roundTripMs;
-    this.#queue.confirmed(roundTripMs);
+    const now = this.#services.clock.monotonic();
+    this.#queue.confirmed(roundTripMs, now);
     // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
-    this.#heartbeat.alive(this.#services.clock.monotonic());
+    this.#heartbeat.alive(now);
     this.flush();
   }
 
