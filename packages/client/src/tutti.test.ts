@@ -1,3 +1,4 @@
+// long on purpose: one flat list of what a client of the SDK sees, beside tutti.ts
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { momentMs, setConnectedScene, setScene } from './testing/scene.ts';

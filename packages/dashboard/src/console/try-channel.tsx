@@ -14,6 +14,39 @@ interface Line {
   readonly timeMs: number;
 }
 
+type Show = (kind: Line['kind'], text: string) => void;
+
+/** What happens in the channel, as lines. */
+function linesOf(channel: string, show: Show, close: () => void): NonNullable<Parameters<typeof openChannel>[1]> {
+  return {
+    publication: ({ data, offset, user }) => {
+      const head = [offset === undefined ? '' : `#${offset}`, user ?? ''].filter(Boolean).join(' ');
+      show('publication', `${head} ${JSON.stringify(data)}`.trim());
+    },
+    joined: (member) => show('join', `${member.user} joined`),
+    left: (member) => show('leave', `${member.user} left`),
+    live: (recovered) => show('note', recovered ? `${channel}: back, nothing missed` : `${channel}: subscribed`),
+    gap: () => show('error', `${channel}: some publications were missed`),
+    refused: (reason) => {
+      show('error', `${channel}: ${reason}`);
+      close();
+    },
+  };
+}
+
+/** Into the channel that is open, or into one that is opened for it alone. */
+async function publishOnce(payload: string, handle: ChannelHandle | null, name: string, show: Show): Promise<void> {
+  try {
+    const data: unknown = JSON.parse(payload);
+    const channel = handle ?? openChannel(name, undefined);
+    const result = await channel.publish(data);
+    if (channel !== handle) channel.close();
+    show('note', result === undefined ? 'published' : `published as #${result.offset}`);
+  } catch (error) {
+    show('error', error instanceof SyntaxError ? `not JSON: ${error.message}` : `not published: ${String(error)}`);
+  }
+}
+
 /** A channel by hand: subscribe, see what comes as it is, publish JSON. */
 export function TryChannel() {
   const name = useSignal('chat:general');
@@ -23,7 +56,7 @@ export function TryChannel() {
   const handle = useRef<ChannelHandle | null>(null);
   const nextId = useRef(0);
 
-  const show = (kind: Line['kind'], text: string) => {
+  const show: Show = (kind, text) => {
     nextId.current += 1;
     const line = { id: nextId.current, kind, text: text.slice(0, lineLengthMax), timeMs: Date.now() };
     lines.value = [line, ...lines.value].slice(0, linesMax);
@@ -42,32 +75,11 @@ export function TryChannel() {
     close();
     if (channel === '' || wasOpened === channel) return;
     opened.value = channel;
-    handle.current = openChannel(channel, {
-      publication: ({ data, offset, user }) => {
-        const head = [offset === undefined ? '' : `#${offset}`, user ?? ''].filter(Boolean).join(' ');
-        show('publication', `${head} ${JSON.stringify(data)}`.trim());
-      },
-      joined: (member) => show('join', `${member.user} joined`),
-      left: (member) => show('leave', `${member.user} left`),
-      live: (recovered) => show('note', recovered ? `${channel}: back, nothing missed` : `${channel}: subscribed`),
-      gap: () => show('error', `${channel}: some publications were missed`),
-      refused: (reason) => {
-        show('error', `${channel}: ${reason}`);
-        close();
-      },
-    });
+    handle.current = openChannel(channel, linesOf(channel, show, close));
   };
-  const publish = async (event: Event) => {
+  const publish = (event: Event) => {
     event.preventDefault();
-    try {
-      const data: unknown = JSON.parse(payload.value);
-      const channel = handle.current ?? openChannel(name.value.trim(), undefined);
-      const result = await channel.publish(data);
-      if (channel !== handle.current) channel.close();
-      show('note', result === undefined ? 'published' : `published as #${result.offset}`);
-    } catch (error) {
-      show('error', error instanceof SyntaxError ? `not JSON: ${error.message}` : `not published: ${String(error)}`);
-    }
+    void publishOnce(payload.value, handle.current, name.value.trim(), show);
   };
 
   return (
@@ -85,7 +97,7 @@ export function TryChannel() {
           {opened.value !== '' && opened.value === name.value.trim() ? 'Unsubscribe' : 'Subscribe'}
         </button>
       </form>
-      <form class="row" onSubmit={(event) => void publish(event)}>
+      <form class="row" onSubmit={publish}>
         <input
           class="mono"
           aria-label="Payload, as JSON"
@@ -95,16 +107,22 @@ export function TryChannel() {
         />
         <button type="submit">Publish</button>
       </form>
-      <div class="lines" role="log" aria-label="What came from the channel" tabIndex={0}>
-        <ol>
-          {lines.value.map((line) => (
-            <li key={line.id} data-kind={line.kind}>
-              <time>{formatTimeOfDay(line.timeMs)}</time> <bdi>{line.text}</bdi>
-            </li>
-          ))}
-          {lines.value.length === 0 && <li class="faint">Nothing yet. Subscribe, then publish.</li>}
-        </ol>
-      </div>
+      <Lines lines={lines.value} />
     </section>
+  );
+}
+
+function Lines({ lines }: { readonly lines: readonly Line[] }) {
+  return (
+    <div class="lines" role="log" aria-label="What came from the channel" tabIndex={0}>
+      <ol>
+        {lines.map((line) => (
+          <li key={line.id} data-kind={line.kind}>
+            <time>{formatTimeOfDay(line.timeMs)}</time> <bdi>{line.text}</bdi>
+          </li>
+        ))}
+        {lines.length === 0 && <li class="faint">Nothing yet. Subscribe, then publish.</li>}
+      </ol>
+    </div>
   );
 }

@@ -183,6 +183,7 @@ function exchange(check: (title: string, step: Step) => void): void {
   });
 }
 
+// long on purpose: one flat list of the ways a connection ends
 function ending(check: (title: string, step: Step) => void): void {
   check('close says why, after all that was sent before; nothing is sent or received afterwards', async (bench) => {
     const { peer, node } = await bench.open();
