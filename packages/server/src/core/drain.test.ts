@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { disconnects, type DisconnectKind } from '@tutti/protocol';
 import { SeededRandom, VirtualClock } from '@tutti/testkit';
-import { Drain, shutdownKind, type DrainProgress } from './drain.ts';
+import { Drain, shutdownKind, type Drainable, type DrainProgress } from './drain.ts';
 
 interface Ended {
   readonly id: number;
@@ -16,13 +16,16 @@ function arrange(count: number, overMs: number, clock = new VirtualClock()) {
   const progress: DrainProgress[] = [];
   const sessions = Array.from({ length: count }, (_, id) => ({
     id,
+    retire(kind: DisconnectKind): void {
+      this.disconnect(kind);
+    },
     disconnect(kind: DisconnectKind): void {
       ends.push({ id, atMs: clock.monotonic(), kind });
       drain.ended(this);
     },
   }));
   const options = { overMs, onProgress: (now: DrainProgress) => void progress.push(now) };
-  const drain = new Drain<{ disconnect(kind: DisconnectKind): void }>(sessions, options, {
+  const drain = new Drain<Drainable>(sessions, options, {
     clock,
     random: new SeededRandom(11),
   });

@@ -8,7 +8,7 @@ export interface Drainable {
    * Acts on no further command, and ends once those under way are answered: what is acknowledged is
    * never taken back, and what is not stays the client's to repeat.
    */
-  retire?(kind: DisconnectKind): void;
+  retire(kind: DisconnectKind): void;
   /** Ends at once. Idempotent. */
   disconnect(kind: DisconnectKind): void;
 }
@@ -147,10 +147,6 @@ export class Drain<Session extends Drainable> {
 
   #close(session: Session, nowMs: number): void {
     const kind = shutdownKind(this.#random);
-    if (session.retire === undefined) {
-      session.disconnect(kind);
-      return;
-    }
     this.#retiring.set(session, nowMs + answersMs);
     session.retire(kind);
   }

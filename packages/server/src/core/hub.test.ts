@@ -74,7 +74,7 @@ test('DEL-7: the bus loses 20 % at random, and subscribers miss nothing', async 
   assert.ok(core.counters.snapshot().gaps_repaired > 0);
 });
 
-test('DEL-7: exactly the last publication is lost, and the position check finds it within 10 s', async () => {
+test('DEL-7, DEL-10: exactly the last publication is lost, and the position check finds it within 10 s', async () => {
   const { clock, peers, publish } = await setup({ loses: (live) => live.publication.offset === 5, checkMs: 10_000 });
   await publish(5);
   assert.deepEqual(peers[0]?.offsets(channel), range(1, 4));

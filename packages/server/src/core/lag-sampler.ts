@@ -3,7 +3,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 /** A session, as far as its lag goes. */
 export interface Lagging {
   /** Bytes that wait for the peer: in the queue and on their way. */
-  readonly lag?: { readonly bytes: number };
+  readonly lag: { readonly bytes: number };
   readonly connection: { readonly inFlight: number };
 }
 
@@ -33,7 +33,7 @@ export class LagSampler {
       const { lag, connection } = next.value;
       const { inFlight } = connection;
       this.#telemetry.observe('in_flight_bytes', inFlight);
-      if (lag !== undefined) this.#telemetry.observe('queue_bytes', lag.bytes - inFlight);
+      this.#telemetry.observe('queue_bytes', lag.bytes - inFlight);
     }
   }
 }

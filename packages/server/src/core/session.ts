@@ -1,12 +1,8 @@
 import {
   BadFrame,
-  Disconnect,
   disconnects,
-  Rejection,
-  rejections,
   unsubscribes,
   type ClientInfo,
-  type Command,
   type DisconnectKind,
   type ReceivedCommand,
   type Reply,
@@ -16,61 +12,25 @@ import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from 
 import { replyFrame, type Batch } from './batch.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import type { Timer } from './clock.ts';
+import { CommandIntake, type CallOf, type IntakeHost, type TableOf } from './command-intake.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { Lanes } from './lanes.ts';
 import { fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
-import { rejectionOf } from './rejection-of.ts';
 import type { Services } from './services.ts';
+import type { SessionState } from './session-state.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
 
-/**
- * - `new`: nothing but `connect` is understood.
- * - `authenticating`: commands that came in the same frame wait for the verdict.
- * - `refused`: the connect was answered with an error; the client will leave, or is stale soon.
- * - `open`, `closed`.
- */
-export type SessionState = 'new' | 'authenticating' | 'refused' | 'open' | 'closed';
-
-export type Method = Exclude<keyof Command, 'id' | 'ping'>;
-
-/** One command under way. */
-export interface Call {
-  readonly session: Session;
-  readonly services: Services;
-  readonly command: ReceivedCommand;
-  reply(result: Omit<Reply, 'id'>): void;
-  /** Answers later, without holding back the next command of the channel. Rejections are answered as errors. */
-  replyWhen(result: Promise<Omit<Reply, 'id'>>): void;
-}
-
-/** Acts on one command. Until it resolves, later commands of the same channel wait. Throws `Rejection` or `Disconnect`. */
-export type CommandHandler = (call: Call) => Promise<void> | void;
-export type CommandTable = Readonly<Record<Method, CommandHandler>>;
-
-const methods: readonly Method[] = [
-  'connect',
-  'subscribe',
-  'unsubscribe',
-  'publish',
-  'presence',
-  'presence_stats',
-  'history',
-  'send',
-  'rpc',
-  'refresh',
-  'sub_refresh',
-];
+/** What commands/ is written against. */
+export type Call = CallOf<Session>;
+export type CommandTable = TableOf<Session>;
 
 /**
- * Identity, subscriptions and positions on one connection: state and dispatch. What a command
- * does is in commands/, one file each.
- *
- * Commands take effect in the order in which they came: none before the connect is authorised, and
- * those of one channel one after another.
+ * Identity, subscriptions and positions on one connection: the state that transport, timer wheel,
+ * fan-out and commands meet in. How commands are taken in is the intake's, what waits for the peer
+ * the queue's.
  */
-export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subscriber, Wakeable {
+export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, QueueOwner, Subscriber, Wakeable {
   readonly id: string;
   readonly connection: Connection;
   /** By canonical channel name. */
@@ -80,22 +40,19 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
   #state: SessionState = 'new';
   #identity: Identity | undefined;
   readonly #services: Services;
-  readonly #commands: CommandTable;
+  readonly #intake: CommandIntake<Session>;
   readonly #queue: OutboundQueue;
   readonly #heartbeat: Heartbeat;
-  #connectByMs: number;
-  #lanes: Lanes | undefined;
+  readonly #connectByMs: number;
   #laneTimer: Timer | undefined;
   #roundTripMs: number | undefined;
-  #waiting: ReceivedCommand[] | undefined;
   #catchingUp: CatchUp | undefined;
-  #pending = 0;
 
   constructor(connection: Connection, services: Services, commands: CommandTable) {
     this.id = services.random.id();
     this.connection = connection;
     this.#services = services;
-    this.#commands = commands;
+    this.#intake = new CommandIntake<Session>(this, services, commands);
     const { limits } = services;
     this.#queue = new OutboundQueue(connection, this, limits);
     this.#heartbeat = new Heartbeat(limits);
@@ -136,6 +93,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
 
   receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
+    this.#services.telemetry.count('frames_received');
     this.#services.telemetry.count('bytes_received', frame.length);
     let commands: ReceivedCommand[];
     try {
@@ -145,7 +103,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
       this.disconnect(disconnects.badRequest, error instanceof BadFrame ? error.message : undefined);
       return;
     }
-    for (const command of commands) this.#accept(command);
+    for (const command of commands) this.#intake.accept(command);
   }
 
   confirmed(roundTripMs: number | undefined): void {
@@ -160,7 +118,7 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
   }
 
   closed(reason: ClosedReason): void {
-    this.#end();
+    this.#end(reason.byPeer ? undefined : reason.code);
     this.#services.telemetry.log.debug(
       { client: this.id, code: reason.code, byPeer: reason.byPeer },
       'connection closed',
@@ -190,6 +148,20 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     const left = this.#connectByMs - nowMs;
     if (left > 0) this.#services.wheel.set(this, left);
     else this.disconnect(this.#state === 'authenticating' ? disconnects.internal : disconnects.stale);
+  }
+
+  // What the intake calls.
+
+  beginConnect(): void {
+    this.#state = 'authenticating';
+  }
+
+  refuseConnect(): void {
+    this.#state = 'refused';
+  }
+
+  pong(): boolean {
+    return this.#heartbeat.pong();
   }
 
   // What commands and the node call.
@@ -316,8 +288,16 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     if (this.#state === 'closed') return;
     this.#services.telemetry.log.debug({ client: this.id, code: kind.code, detail }, `disconnect: ${kind.reason}`);
     if (kind !== disconnects.slow) this.flush();
-    this.#end();
+    this.#end(kind.code);
     this.connection.close(kind);
+  }
+
+  /**
+   * Acts on no further command, and ends once those under way are answered (CON-3). Publications go on
+   * until then. Whoever calls it bounds the wait.
+   */
+  retire(kind: DisconnectKind): void {
+    this.#intake.retire(kind);
   }
 
   #enqueue(frame: OutboundFrame): void {
@@ -342,16 +322,16 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     });
   }
 
-  #end(): void {
+  /** `code`: with which we end it; undefined where the peer did. */
+  #end(code: number | undefined): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#services.wheel.remove(this);
     for (const subscription of [...this.subscriptions.values()]) this.dropSubscription(subscription);
     this.#queue.clear();
     this.#laneTimer?.cancel();
-    this.#waiting = undefined;
     this.#catchingUp = undefined;
-    this.#services.sessionEnded(this);
+    this.#services.sessionEnded(this, code);
   }
 
   /** Ends what has run out (CON-5). Milliseconds until the next expiry. */
@@ -373,145 +353,4 @@ export class Session implements CatchUpHost, ConnectionHandler, QueueOwner, Subs
     }
     return next;
   }
-
-  #accept(command: ReceivedCommand): void {
-    if (this.#state === 'closed' || this.#state === 'refused') return;
-    const method = methods.find((name) => command[name] !== undefined);
-    if (method === undefined) {
-      this.#acceptPong(command);
-      return;
-    }
-    const hasId = command.id !== undefined && command.id > 0;
-    const isConnect = method === 'connect';
-    if ((!hasId && method !== 'send') || isConnect !== (this.#state === 'new')) {
-      this.disconnect(
-        disconnects.badRequest,
-        isConnect ? 'connect came twice' : `${method} came before connect, or without an id`,
-      );
-      return;
-    }
-    this.#services.telemetry.count('commands_received');
-    if (this.#state === 'authenticating') {
-      this.#wait(command);
-      return;
-    }
-    if (isConnect) this.#state = 'authenticating';
-    this.#dispatch(method, command);
-  }
-
-  #acceptPong(command: Command): void {
-    const isPong = command.id === undefined && command.ping === undefined;
-    if (!isPong || !this.isOpen || !this.#heartbeat.pong()) {
-      this.disconnect(disconnects.badRequest, 'an empty or unknown command, or a pong that nobody asked for');
-    }
-  }
-
-  #wait(command: ReceivedCommand): void {
-    this.#waiting ??= [];
-    if (this.#waiting.length >= this.#services.limits.pendingCommandsMax) {
-      this.disconnect(disconnects.tooManyRequests, 'too many commands before the connect was answered');
-      return;
-    }
-    this.#waiting.push(command);
-  }
-
-  #dispatch(method: Method, command: ReceivedCommand): void {
-    if (this.#pending >= this.#services.limits.pendingCommandsMax) {
-      this.#reject(
-        command,
-        new Rejection(rejections.tooManyRequests, 'too many commands of this connection wait for an answer'),
-      );
-      return;
-    }
-    const channel = channelOf(method, command);
-    const handler = command.flaw === undefined ? this.#commands[method] : refuseFlawed;
-    this.#lanes ??= new Lanes();
-    // Counted from here, because those that wait behind another of their channel hold memory, too.
-    this.#pending += 1;
-    this.#lanes.run(channel, () => {
-      const held = this.#run(handler, method, command);
-      if (held !== undefined) return held.then(() => this.#answered());
-      this.#answered();
-      return undefined;
-    });
-  }
-
-  /** Never throws; a promise never rejects. */
-  #run(handler: CommandHandler, method: Method, command: ReceivedCommand): Promise<void> | void {
-    if (this.#state === 'closed') return undefined;
-    try {
-      const held = handler(this.#call(command));
-      if (held === undefined) return undefined;
-      return held
-        .catch((error: unknown) => {
-          this.#reject(command, error);
-        })
-        .then(() => {
-          if (method === 'connect') this.#connectAnswered();
-        });
-    } catch (error) {
-      this.#reject(command, error);
-      return undefined;
-    }
-  }
-
-  #answered(): void {
-    this.#pending -= 1;
-  }
-
-  #call(command: ReceivedCommand): Call {
-    const reply = (result: Omit<Reply, 'id'>): void => {
-      this.send(command.id === undefined ? result : { id: command.id, ...result });
-    };
-    const replyWhen = (result: Promise<Omit<Reply, 'id'>>): void => {
-      this.#pending += 1;
-      result
-        .then(reply, (error: unknown) => {
-          this.#reject(command, error);
-        })
-        .catch((error: unknown) => {
-          this.#reject(command, error);
-        })
-        .finally(() => {
-          this.#answered();
-        });
-    };
-    return { session: this, services: this.#services, command, reply, replyWhen };
-  }
-
-  #connectAnswered(): void {
-    if (this.#state === 'authenticating') this.#state = 'refused';
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const command of waiting) this.#accept(command);
-  }
-
-  #reject(command: Command, error: unknown): void {
-    if (this.#state === 'closed') return;
-    if (error instanceof Disconnect) {
-      this.disconnect(error.kind, error.message);
-      return;
-    }
-    const rejection = rejectionOf(error, this.#services);
-    if (rejection === undefined) {
-      this.#services.bug(error);
-      this.disconnect(disconnects.internal);
-      return;
-    }
-    this.#services.telemetry.count('commands_rejected');
-    const { code, temporary } = rejection.kind;
-    const reply = { code, message: rejection.message, ...(temporary ? { temporary } : {}) };
-    if (command.id !== undefined) this.send({ id: command.id, error: reply });
-  }
-}
-
-/** As the other codec's payloads are refused, too: a mistake in one payload is no mistake of the connection. */
-function refuseFlawed({ command }: Call): Promise<void> {
-  return Promise.reject(new Rejection(rejections.badRequest, command.flaw));
-}
-
-/** Commands of one channel are a lane; others have none. */
-function channelOf(method: Method, command: Command): string | undefined {
-  const request = command[method];
-  return request !== undefined && 'channel' in request ? request.channel : undefined;
 }

@@ -89,7 +89,7 @@ export class TimerWheel {
     this.#wheel[slot] = new Set();
     for (const item of due) {
       // Taken off, or put elsewhere, by one that was woken before it.
-      if (item.wheelSlot !== slot || (this.#wheel[slot]?.has(item))) continue;
+      if (item.wheelSlot !== slot || this.#wheel[slot]?.has(item)) continue;
       item.wheelSlot = -1;
       this.#size -= 1;
       item.wake(now);

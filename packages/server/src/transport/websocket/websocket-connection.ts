@@ -95,6 +95,7 @@ export class WebSocketConnection implements Connection {
   send(frames: readonly OutboundFrame[]): void {
     const socket = this.#socket;
     if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
+    this.#owner.telemetry.count('frames_sent', frames.length);
     // Corked, the frames leave in one vectored write; a single one needs no cork.
     if (frames.length > 1) socket.cork();
     for (const frame of frames) {
