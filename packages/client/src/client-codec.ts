@@ -13,7 +13,7 @@ export interface ClientCodec {
   /** One command, as it stands inside a frame. Throws where the payload cannot be encoded. */
   encode(command: Command<unknown>): Part;
   join(parts: readonly Part[]): Part;
-  /** Bytes of an encoded command in a frame. */
+  /** Bytes of an encoded command, alone in its frame. */
   sizeOf(part: Part): number;
   /** All replies of one frame. Throws on bad input. */
   decode(frame: unknown): Reply<unknown>[];

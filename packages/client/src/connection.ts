@@ -4,6 +4,7 @@ import { Backoff } from './backoff.ts';
 import type { CommandBody, OnReply } from './calls.ts';
 import { Calls } from './calls.ts';
 import { connectionTable, type ConnectionEvent, type ConnectionState } from './connection-state.ts';
+import { FrameBound } from './frame-bound.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Link } from './link.ts';
 import type { Settings } from './options.ts';
@@ -35,8 +36,6 @@ export interface ConnectionOwner {
   pushed(push: Push<unknown>): void;
   /** A frame was handled to its end. */
   handled(): void;
-  /** The server found a frame too big. True: the requests under way were blamed and rejected. */
-  rejectTooBig(error: TuttiError): boolean;
   report(error: TuttiError): void;
 }
 
@@ -49,8 +48,6 @@ interface Why {
 
 /** A server may hold clients off no longer than this. */
 const hintMsMax = 10 * 60_000;
-/** Commands of one frame that every server accepts (`frameBounds.messagesMax`). */
-const frameCommandsMax = 1_000;
 
 /** Keeps one link to the server alive: attempts, back-off, heartbeat, credentials. Driven by `connectionTable`. */
 export class Connection {
@@ -61,6 +58,7 @@ export class Connection {
   #link: Link | undefined;
   /** True once the connect command is on its way. */
   #isOpen = false;
+  readonly #frames: FrameBound;
   readonly #calls: Calls;
   readonly #backoff: Backoff;
   readonly #heartbeat: Heartbeat;
@@ -83,7 +81,8 @@ export class Connection {
     this.#url = url.replace(/^http/, 'ws');
     this.#settings = settings;
     this.#owner = owner;
-    this.#calls = new Calls(settings.codec, (parts) => this.#link?.send(parts));
+    this.#frames = new FrameBound(settings.frameBytesMax);
+    this.#calls = new Calls(settings.codec, this.#frames, (commands) => this.#link?.send(commands));
     this.#backoff = new Backoff({ minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs }, random);
     this.#heartbeat = new Heartbeat(clock, () => this.lost('no frame from the server in time'));
     this.#tokens = new TokenSource(clock, timeoutMs, settings.token, settings.getToken);
@@ -172,6 +171,8 @@ export class Connection {
       case 'stop':
         this.#dropLink();
         this.#backoff.reset();
+        // Whoever connects again may be another user.
+        this.#tokens.forget();
         return undefined;
       case 'none':
         return undefined;
@@ -200,10 +201,10 @@ export class Connection {
   }
 
   #openLink(): void {
-    const { codec, WebSocket, frameBytesMax, timeoutMs, clock } = this.#settings;
+    const { codec, WebSocket, timeoutMs, clock } = this.#settings;
     this.#timer = clock.after(timeoutMs, () => this.lost('no connection in time'));
     try {
-      const options = { url: this.#url, codec, WebSocket, frameBytesMax, frameCommandsMax };
+      const options = { url: this.#url, codec, WebSocket, frames: this.#frames };
       const link: Link = new Link(options, {
         opened: () => this.#opened(),
         received: (replies) => this.#received(link, replies),
@@ -218,13 +219,14 @@ export class Connection {
 
   /** CON-4: connect and all subscriptions leave in one frame. */
   #opened(): void {
+    this.#frames.linkOpened();
     const request = this.#owner.connectRequest();
     const token = this.#tokens.current;
     const connect = token === undefined ? request : { token, ...request };
     try {
       this.#calls.call({ connect }, (reply) => this.#answered(reply));
     } catch (cause) {
-      const message = `cannot encode the connect data: ${String(cause)}`;
+      const message = `cannot send the connect command: ${String(cause)}`;
       this.#refused(new TuttiError(clientErrors.disconnected, message, { cause }));
       return;
     }
@@ -240,6 +242,7 @@ export class Connection {
     }
     const result = connect ?? { client: '' };
     const { heartbeatGraceMs } = this.#settings;
+    this.#frames.declared(result.frame_bytes_max);
     if (result.ping) this.#heartbeat.start(result.ping * 1000 + heartbeatGraceMs);
     this.#pongs = result.pong === true;
     this.#refresh.arm(result);
@@ -291,13 +294,25 @@ export class Connection {
     if (code === 3005) this.#tokens.expire();
     const hint = /\bretry=(\d+)/.exec(reason)?.[1];
     const why: Why = { code, reason, ...(hint === undefined ? {} : { hintMs: Math.min(Number(hint), hintMsMax) }) };
-    if (code === 1009) {
-      const error = new TuttiError(clientErrors.tooBig, 'the server refused the frame as too big (1009)');
-      // Reconnecting with the same frame would end the same way, so somebody must be to blame.
-      this.#handle(this.#owner.rejectTooBig(error) ? 'lost' : 'refused', why);
+    if (code === 1009) this.#endedTooBig(why);
+    else this.#handle(isReconnectCode(code) ? 'lost' : 'refused', why);
+  }
+
+  /** Only what was too big itself is given up; nothing of its frame took effect. All else is repeated as after any cut. */
+  #endedTooBig(why: Why): void {
+    const culprit = this.#frames.refused();
+    // Reconnecting would end the same way.
+    if (culprit === undefined) {
+      this.#handle('refused', why);
       return;
     }
-    this.#handle(isReconnectCode(code) ? 'lost' : 'refused', why);
+    const attempt = this.#attempt;
+    if (culprit !== 'several') {
+      const error = { code: clientErrors.tooBig, message: 'the server refused it as too big (1009)' };
+      if (culprit.id === 0) this.#owner.report(new TuttiError(error.code, error.message));
+      else this.#calls.answer({ id: culprit.id, error });
+    }
+    if (attempt === this.#attempt) this.#handle('lost', why);
   }
 
   #refused(error: TuttiError): void {

@@ -1,13 +1,14 @@
 import type { Reply } from '@tutti/protocol';
 import type { ClientCodec } from './client-codec.ts';
 import { utf8 } from './platform.ts';
+import { wellFormedJson } from './well-formed-json.ts';
 
 /** One JSON object a line. Payloads are plain JSON values. */
 export const jsonCodec: ClientCodec = {
   name: 'json',
-  encode: (command) => JSON.stringify(command),
+  encode: wellFormedJson,
   join: (parts) => parts.join('\n'),
-  sizeOf: (part) => utf8.encode(part as string).length + 1,
+  sizeOf: (part) => utf8.encode(part as string).length,
   decode(frame) {
     if (typeof frame !== 'string') throw new TypeError('expected a text frame');
     return frame

@@ -1,5 +1,6 @@
 import type { Reply } from '@tutti/protocol';
-import type { ClientCodec, Part } from './client-codec.ts';
+import type { ClientCodec } from './client-codec.ts';
+import type { FrameBound, Outgoing } from './frame-bound.ts';
 import type { WebSocketConstructor, WebSocketLike } from './platform.ts';
 
 /** What a link tells; nothing after `ended`, and nothing after `drop()`. */
@@ -15,9 +16,8 @@ export interface LinkOptions {
   url: string;
   codec: ClientCodec;
   WebSocket: WebSocketConstructor;
-  /** Bytes and commands of one frame; the server refuses more (S13, S14). */
-  frameBytesMax: number;
-  frameCommandsMax: number;
+  /** How large a frame may be; told of each that is sent (S13, S14). */
+  frames: FrameBound;
 }
 
 /** One WebSocket, from opening to its end. Never reconnects: that is the connection's. */
@@ -56,21 +56,21 @@ export class Link {
   }
 
   /** Sends encoded commands in as few frames as the bounds allow: one, ordinarily. */
-  send(parts: readonly Part[]): void {
-    const { codec, frameBytesMax, frameCommandsMax } = this.#options;
-    let frame: Part[] = [];
+  send(commands: readonly Outgoing[]): void {
+    const { frames } = this.#options;
+    let frame: Outgoing[] = [];
     let bytes = 0;
-    for (const part of parts) {
-      const size = codec.sizeOf(part);
-      if (frame.length > 0 && (bytes + size > frameBytesMax || frame.length >= frameCommandsMax)) {
-        this.#socket.send(codec.join(frame));
+    for (const command of commands) {
+      if (frame.length > 0 && frames.hasRoom(frame.length, bytes, command)) {
+        bytes += 1 + command.bytes;
+      } else {
+        this.#sendFrame(frame, bytes);
         frame = [];
-        bytes = 0;
+        bytes = command.bytes;
       }
-      frame.push(part);
-      bytes += size;
+      frame.push(command);
     }
-    if (frame.length > 0) this.#socket.send(codec.join(frame));
+    this.#sendFrame(frame, bytes);
   }
 
   /** Closes and forgets. A dead peer may take long to agree; nobody waits for it. */
@@ -82,6 +82,13 @@ export class Link {
     } catch {
       // Some implementations throw while the socket is still opening; it is forgotten either way.
     }
+  }
+
+  #sendFrame(frame: readonly Outgoing[], bytes: number): void {
+    if (frame.length === 0) return;
+    const { codec, frames } = this.#options;
+    frames.sent(frame, bytes);
+    this.#socket.send(codec.join(frame.map(({ part }) => part)));
   }
 
   #detach(): void {

@@ -34,7 +34,7 @@ export interface TuttiOptions {
   inFlightMax?: number;
   /** Bytes that `send()` may leave in the socket's buffer (default 1 MiB). */
   bufferedBytesMax?: number;
-  /** Bytes of one outgoing frame that holds several commands (default 60,000; the server's default limit is 65,536). */
+  /** Bytes of one outgoing frame that holds several commands (default 60,000), where the server does not ask for smaller ones. */
   frameBytesMax?: number;
   WebSocket?: WebSocketConstructor;
   clock?: Clock;

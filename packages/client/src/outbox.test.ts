@@ -171,19 +171,133 @@ test('data that cannot be encoded rejects its own request only', async () => {
   scene.tutti.close();
 });
 
-test('1009: the requests under way are blamed and rejected, and the connection comes back without them', async () => {
-  const scene = await setConnectedScene();
-  scene.server.answers.publish = () => undefined;
-  const failed = assert.rejects(scene.tutti.publish('room', 'huge'), { code: 11, temporary: false });
+test('S13: a publish that is larger than the server takes is rejected before it is sent, and nothing else is', async () => {
+  const scene = await setConnectedScene({}, (script) => {
+    script.frameBytesMax = 2_000;
+    script.answers.connect = () => ({ connect: { client: 'c', frame_bytes_max: 2_000 } });
+  });
+  const big = assert.rejects(scene.tutti.publish('room', 'x'.repeat(2_000)), { code: 11, temporary: false });
+  const others = Promise.all(Array.from({ length: 90 }, (_, i) => scene.tutti.publish('room', `small ${i}`)));
+  const sent = assert.rejects(scene.tutti.send('x'.repeat(2_000)), { code: 11 });
   await scene.pass(momentMs);
-  scene.server.socket.end(1009);
-  await failed;
+  await Promise.all([big, others, sent]);
+  assert.equal(scene.server.sockets.length, 1);
+  assert.ok(scene.server.socket.frames.length > 5, 'small ones leave in frames that the server takes');
+  scene.tutti.close();
+});
+
+test('S13: a publish as large as the server takes goes through, one byte more does not', async () => {
+  const scene = await setConnectedScene({}, (script) => {
+    script.frameBytesMax = 500;
+    script.answers.connect = () => ({ connect: { client: 'c', frame_bytes_max: 500 } });
+  });
+  const fits = (room: number) => scene.tutti.publish('room', 'x'.repeat(room), { idempotencyKey: 'k' });
+  const overhead = JSON.stringify({ id: 2, publish: { channel: 'room', data: '', idempotency_key: 'k' } }).length;
+  const published = fits(500 - overhead);
+  await scene.pass(momentMs);
+  await published;
+  const refused = assert.rejects(fits(501 - overhead), { code: 11, message: /501 bytes .* \(500\)/ });
+  await scene.pass(momentMs);
+  await refused;
+  assert.deepEqual([scene.server.sockets.length, scene.server.socket.frames.length], [1, 2]);
+  scene.tutti.close();
+});
+
+test('1009 from a server that says no bound: the publish that is too large is rejected, the others go again with their keys', async () => {
+  const scene = await setConnectedScene({ frameBytesMax: 1_000 }, (script) => (script.frameBytesMax = 5_000));
+  scene.server.answers.publish = () => undefined;
+  const innocent = Promise.all(['a', 'b'].map((data) => scene.tutti.publish('room', data)));
+  await scene.pass(momentMs);
+  const failed = assert.rejects(scene.tutti.publish('room', 'x'.repeat(6_000)), { code: 11, temporary: false });
+  const late = scene.tutti.publish('room', 'c');
+  scene.server.answers.publish = () => ({ publish: {} });
   await scene.pass(600);
+  await Promise.all([failed, innocent, late]);
+  assert.deepEqual([scene.server.sockets.length, scene.tutti.state], [2, 'connected']);
+  const [a, b, c, ...more] = publishes(scene);
+  assert.deepEqual([a?.data, b?.data, c?.data], ['a', 'b', 'c']);
+  assert.deepEqual(more, [a, b, c]);
+  // It is known now: the next one as large does not cost the connection.
+  const again = assert.rejects(scene.tutti.publish('room', 'x'.repeat(6_000)), { code: 11 });
+  await scene.pass(momentMs);
+  await again;
+  assert.equal(scene.server.sockets.length, 2);
+  scene.tutti.close();
+});
+
+test('1009 on many commands in one frame: they come again in smaller frames, and nobody is blamed', async () => {
+  const scene = setScene({}, (script) => (script.frameBytesMax = 1_024));
+  const rooms = Array.from({ length: 60 }, (_, i) => scene.tutti.subscribe(`room:${i}`, { token: 'x'.repeat(100) }));
+  await scene.pass(10_000);
   assert.equal(scene.tutti.state, 'connected');
-  assert.equal(publishes(scene).length, 1);
-  // Nobody to blame: the same frame would be refused again.
+  assert.ok(rooms.every(({ state }) => state === 'subscribed'));
+  assert.ok(scene.server.sockets.length <= 5, `${scene.server.sockets.length} attempts`);
+  const results = Promise.allSettled(['a', 'x'.repeat(1_024), 'b'].map((data) => scene.tutti.publish('room', data)));
+  await scene.pass(30_000);
+  assert.deepEqual(
+    (await results).map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled'],
+  );
+  scene.tutti.close();
+});
+
+test('1009 on a subscribe ends that subscription, on the connect the client; without a culprit, too', async () => {
+  const scene = await setConnectedScene({ frameBytesMax: 100 }, (script) => (script.frameBytesMax = 5_000));
+  const other = scene.tutti.subscribe('other');
+  const room = scene.tutti.subscribe('room', { data: 'x'.repeat(6_000) });
+  const errors: TuttiError[] = [];
+  room.on('error', (error) => errors.push(error));
+  await scene.pass(600);
+  assert.deepEqual([scene.tutti.state, room.state, other.state], ['connected', 'unsubscribed', 'subscribed']);
+  assert.deepEqual(
+    errors.map(({ code }) => code),
+    [11],
+  );
+  // All that was sent has been answered: the same frames would be refused again.
   scene.server.socket.end(1009);
   assert.equal(scene.tutti.state, 'disconnected');
+  scene.tutti.close();
+
+  const huge = setScene({ data: 'x'.repeat(6_000) }, (script) => (script.frameBytesMax = 5_000));
+  await huge.pass(600);
+  assert.deepEqual([huge.tutti.state, huge.errors.map(({ code }) => code)], ['disconnected', [11]]);
+  huge.tutti.close();
+});
+
+test('1009 on a send is reported, since nobody waits for it', async () => {
+  const scene = await setConnectedScene({}, (script) => (script.frameBytesMax = 5_000));
+  await scene.tutti.send('x'.repeat(6_000));
+  await scene.pass(600);
+  assert.deepEqual([scene.tutti.state, scene.errors.map(({ code }) => code)], ['connected', [11]]);
+  scene.tutti.close();
+});
+
+test('disconnect(): a publish that was sent has its key in the error, one that was not has none', async () => {
+  const scene = await setConnectedScene({ inFlightMax: 1 });
+  scene.server.answers.publish = () => undefined;
+  const results = Promise.allSettled([scene.tutti.publish('room', 1), scene.tutti.publish('room', 2)]);
+  await scene.pass(momentMs);
+  scene.tutti.disconnect();
+  const errors = (await results).map((result) =>
+    result.status === 'rejected' ? (result.reason as TuttiError) : undefined,
+  );
+  assert.deepEqual(
+    errors.map((error) => [error?.code, error?.idempotencyKey]),
+    [
+      [4, publishes(scene)[0]?.key],
+      [4, undefined],
+    ],
+  );
+  scene.tutti.close();
+});
+
+test('half a character is sent as U+FFFD, in payloads and in names of members', async () => {
+  const scene = await setConnectedScene();
+  const cut = '🎺'.slice(0, 1);
+  const done = scene.tutti.publish('room', { [`a${cut}`]: [`${cut}b`, '🎺', '\\ud83d', '\\'] });
+  await scene.pass(momentMs);
+  await done;
+  assert.deepEqual(publishes(scene)[0]?.data, { 'a\ufffd': ['\ufffdb', '🎺', '\\ud83d', '\\'] });
   scene.tutti.close();
 });
 

@@ -25,6 +25,8 @@ interface Request extends RequestOptions {
   body: CommandBody;
   /** Undefined while it waits. */
   sentAs: number | undefined;
+  /** It may have taken effect, though the answer was lost. */
+  wasSent: boolean;
   timer: Timer;
   resolve: (reply: Reply<unknown>) => void;
   reject: (error: unknown) => void;
@@ -66,7 +68,11 @@ export class Outbox {
   /** All requests, and those to come until `start`, are rejected: no connection is on its way. */
   stop(error: TuttiError): void {
     this.#stoppedBy = error;
-    this.reject(error, 'all');
+    for (const request of this.#requests) {
+      const { code, message } = error;
+      const own = request.wasSent ? new TuttiError(code, message, { cause: error, ...keyOf(request) }) : error;
+      this.#settle(request)?.reject(own);
+    }
   }
 
   request(body: CommandBody, options: RequestOptions): Promise<Reply<unknown>> {
@@ -77,7 +83,7 @@ export class Outbox {
     }
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(options.timeoutMs, () => this.#timedOut(request));
-      const request: Request = { ...options, body, sentAs: undefined, timer, resolve, reject };
+      const request: Request = { ...options, body, sentAs: undefined, wasSent: false, timer, resolve, reject };
       this.#requests.add(request);
       this.plan();
     });
@@ -101,6 +107,7 @@ export class Outbox {
       if (request.sentAs !== undefined || request.isReady?.() === false) continue;
       try {
         request.sentAs = this.#outlet.call(request.body, (reply) => this.#answered(request, reply));
+        request.wasSent = true;
         this.#inFlight++;
       } catch (cause) {
         this.#settle(request)?.reject(cause);
@@ -118,17 +125,6 @@ export class Outbox {
       const message = 'the connection was lost before the answer; whether it took effect is unknown';
       this.#settle(request)?.reject(new TuttiError(clientErrors.connectionLost, message, { temporary: true }));
     }
-  }
-
-  /** Rejects what is under way (or everything); returns how many those were. */
-  reject(error: TuttiError, which: 'sent' | 'all'): number {
-    let rejected = 0;
-    for (const request of this.#requests) {
-      if (which === 'sent' && request.sentAs === undefined) continue;
-      this.#settle(request)?.reject(error);
-      rejected++;
-    }
-    return rejected;
   }
 
   #answered(request: Request, { error, ...reply }: Reply<unknown>): void {

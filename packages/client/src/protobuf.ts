@@ -2,6 +2,7 @@ import { protobufCodec } from '@tutti/protocol/protobuf';
 import type { ClientCodec } from './client-codec.ts';
 import { convertCommand, convertReply, type Convert } from './payloads.ts';
 import { utf8 } from './platform.ts';
+import { wellFormedJson } from './well-formed-json.ts';
 
 export interface ProtobufOptions {
   /** `json` (default): payloads are JSON values, as with the JSON codec. `bytes`: they are `Uint8Array`s, untouched. */
@@ -26,7 +27,7 @@ export function protobuf({ payload = 'json' }: ProtobufOptions = {}): ClientCode
 }
 
 function encodeJson(value: unknown): Uint8Array {
-  return utf8.encode(JSON.stringify(value));
+  return utf8.encode(wellFormedJson(value));
 }
 function decodeJson(bytes: Uint8Array): unknown {
   return bytes.length === 0 ? undefined : JSON.parse(utf8.decode(bytes));

@@ -40,7 +40,7 @@ export interface SubscriptionOptions {
   recover?: boolean;
   /** Start from this position, as if the subscription had been interrupted there. */
   since?: Position;
-  /** Ask to be told who joins and leaves (default true; the namespace must allow it). */
+  /** Ask to be told who joins and leaves (default true). Tutti's servers go by the namespace alone, and tell all or none. */
   joinLeave?: boolean;
   /** The subscription token. With `getToken` as well, it is used until it expires. */
   token?: string;
@@ -58,6 +58,8 @@ export interface SubscriptionInlet {
   linkUp(): void;
   linkDown(): void;
   pushed(push: Push<unknown>): void;
+  /** Another user may be next. */
+  forgetToken(): void;
   /** The client was closed. */
   closed(): void;
 }
@@ -133,6 +135,7 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
       linkUp: () => this.#handle('linkUp', { code: 0, reason: 'connected' }),
       linkDown: () => this.#handle('linkDown', { code: unsubscribes.disconnect.code, reason: 'connection lost' }),
       pushed: (push) => this.#pushed(push),
+      forgetToken: () => this.#tokens.forget(),
       closed: () => this.#handle('ended', { code: unsubscribes.disconnect.code, reason: 'the client was closed' }),
     };
   }
@@ -245,11 +248,13 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
         return;
       case 'leave':
         this.#void();
+        this.#tokens.forget();
         this.#tellUnsubscribe();
         this.#host.release(this.channel, this.#inlet);
         return;
       case 'stop':
         this.#void();
+        this.#tokens.forget();
         this.#isOnServer = false;
         this.#host.release(this.channel, this.#inlet);
         return;
@@ -290,9 +295,8 @@ export class Subscription<T = unknown> extends Emitter<SubscriptionEvents<T>> {
         else this.#rejected(error);
       });
     } catch (cause) {
-      const error = new TuttiError(clientErrors.unsubscribed, `cannot encode the subscribe data: ${String(cause)}`, {
-        cause,
-      });
+      const message = `cannot send the subscribe command: ${String(cause)}`;
+      const error = new TuttiError(clientErrors.unsubscribed, message, { cause });
       // Later, so that whoever just called subscribe() can listen first.
       soon(() => {
         if (turn === this.#turn) this.#refused(error);

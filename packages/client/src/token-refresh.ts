@@ -10,7 +10,7 @@ export interface Expiry {
 }
 
 export interface TokenRefreshOwner {
-  /** Sends the refresh command; calls back with what the server answers, or never if the link goes. */
+  /** Sends the refresh command; calls back with what the server answers, or never if the link goes. Throws `TuttiError`. */
   sendToken(token: string, answered: (error: ErrorReply | undefined, expiry: Expiry) => void): void;
   /** It will not be had: the credentials are over. */
   refreshRefused(error: TuttiError): void;
@@ -58,16 +58,24 @@ export class TokenRefresh {
       (token) => {
         if (turn !== this.#turn || token === undefined) return;
         this.#after(this.#timeoutMs, () => this.#refresh());
-        this.#owner.sendToken(token, (error, expiry) => {
-          if (turn !== this.#turn) return;
-          if (error === undefined) this.arm(expiry);
-          else this.#failed(new TuttiError(error.code, error.message, { temporary: isWorthRetrying(error) }));
-        });
+        this.#send(token, turn);
       },
       (error: unknown) => {
         if (turn === this.#turn) this.#failed(error as TuttiError);
       },
     );
+  }
+
+  #send(token: string, turn: number): void {
+    try {
+      this.#owner.sendToken(token, (error, expiry) => {
+        if (turn !== this.#turn) return;
+        if (error === undefined) this.arm(expiry);
+        else this.#failed(new TuttiError(error.code, error.message, { temporary: isWorthRetrying(error) }));
+      });
+    } catch (cause) {
+      this.#failed(cause as TuttiError);
+    }
   }
 
   #failed(error: TuttiError): void {

@@ -11,6 +11,8 @@ export class TokenSource {
   #current: string | undefined;
   readonly #getter: TokenGetter | undefined;
   #timer: Timer | undefined;
+  /** Grows with each fetch, and when tokens are forgotten: one that comes of an earlier fetch is not kept. */
+  #turn = 0;
 
   constructor(clock: Clock, timeoutMs: number, token: string | undefined, getter: TokenGetter | undefined) {
     this.#clock = clock;
@@ -37,18 +39,25 @@ export class TokenSource {
     if (this.canRenew) this.#current = undefined;
   }
 
+  /** Another user may be next: as `expire`, and what is still on its way is not kept either. */
+  forget(): void {
+    this.#turn++;
+    this.expire();
+  }
+
   /** The token at hand, or a new one. Rejects with a `TuttiError`, within `timeoutMs`. */
   get(): Promise<string | undefined> {
     return this.mustFetch ? this.#fetch() : Promise.resolve(this.#current);
   }
 
-  /** Nobody waits for the fetch under way any more; its promise may stay open. A token that still comes is kept. */
+  /** Nobody waits for the fetch under way any more; its promise may stay open. A token that still comes is kept, unless a newer fetch has begun. */
   abandon(): void {
     this.#timer?.cancel();
   }
 
   #fetch(): Promise<string> {
     const getter = this.#getter as TokenGetter;
+    const turn = ++this.#turn;
     return new Promise((resolve, reject) => {
       const timer = this.#clock.after(this.#timeoutMs, () => reject(failed('gave none in time')));
       this.#timer = timer;
@@ -63,7 +72,7 @@ export class TokenSource {
             );
             return;
           }
-          this.#current = token;
+          if (turn === this.#turn) this.#current = token;
           resolve(token);
         },
         (cause: unknown) => {

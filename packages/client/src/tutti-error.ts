@@ -23,7 +23,7 @@ export const clientErrors = {
   slowReader: 9,
   /** The subscription ended. */
   unsubscribed: 10,
-  /** The server refused the frame as too big. */
+  /** The command is larger than the server takes; it did not take effect. */
   tooBig: 11,
 } as const;
 
@@ -48,7 +48,7 @@ export class TuttiError extends Error {
   }
 }
 
-/** Server errors worth another try: SDK rule of the protocol (code below 100, temporary, token expired). */
-export function isWorthRetrying(error: { code: number; temporary?: boolean | undefined }): boolean {
-  return error.temporary === true || error.code < 100 || error.code === 109;
+/** Server errors worth another try: SDK rule of the protocol (code below 100, temporary, token expired). What is too big stays so. */
+export function isWorthRetrying({ code, temporary }: { code: number; temporary?: boolean | undefined }): boolean {
+  return temporary === true || (code < 100 && code !== clientErrors.tooBig) || code === 109;
 }

@@ -59,7 +59,6 @@ export class Tutti extends Emitter<TuttiEvents> {
       stopped: (error) => this.#stopped(error),
       pushed: (push) => this.#pushed(push),
       handled: () => this.#outbox.flush(),
-      rejectTooBig: (error) => this.#outbox.reject(error, 'sent') > 0,
       report: (error) => this.emitError(error),
     });
     this.#outbox = new Outbox(settings.clock, this.#connection, settings.pendingMax, settings.inFlightMax);
@@ -94,7 +93,10 @@ export class Tutti extends Emitter<TuttiEvents> {
     this.#connection.connect();
   }
 
-  /** Disconnects until `connect()`. Subscriptions stay wanted, and then resume. Pending requests are rejected. */
+  /**
+   * Disconnects until `connect()`. Subscriptions stay wanted, and then resume. Pending requests are
+   * rejected. Tokens that `getToken` can replace are forgotten, since another user may be next.
+   */
   disconnect(): void {
     this.#connection.disconnect();
   }
@@ -220,6 +222,7 @@ export class Tutti extends Emitter<TuttiEvents> {
   }
 
   #stopped(error: TuttiError): void {
+    for (const inlet of this.#inlets.values()) inlet.forgetToken();
     // A listener may have called connect() meanwhile.
     if (this.state !== 'closed' && this.state !== 'disconnected') return;
     this.#outbox.stop(error);

@@ -47,6 +47,10 @@ export class FakeSocket implements WebSocketLike {
     const commands = String(data)
       .split('\n')
       .map((line) => JSON.parse(line) as Command<unknown>);
+    if (data.length > this.#server.frameBytesMax) {
+      this.#server.refused(this);
+      return;
+    }
     this.frames.push(commands);
     this.#server.received(this, commands);
   }
@@ -80,6 +84,8 @@ export class FakeServer {
   readonly WebSocket: WebSocketConstructor;
   /** `open`: sockets open after a millisecond. `refuse`: they end at once. `silent`: they neither open nor end. */
   mode: 'open' | 'refuse' | 'silent' = 'open';
+  /** Larger frames end their connection with 1009; the server does not say so by itself. */
+  frameBytesMax = Infinity;
   readonly answers: Record<Verb, Answer> = {
     connect: () => ({ connect: { client: `client-${this.sockets.length}`, ping: 25, pong: true } }),
     subscribe: ({ subscribe }) => ({
@@ -126,6 +132,10 @@ export class FakeServer {
       return body === undefined || command.id === undefined ? [] : [{ id: command.id, ...body }];
     });
     if (replies.length > 0) this.#clock.after(1, () => socket.reply(...replies));
+  }
+
+  refused(socket: FakeSocket): void {
+    this.#clock.after(1, () => socket.end(1009));
   }
 
   #make(url: string, protocols: string[]): FakeSocket {
