@@ -28,10 +28,11 @@ function writeDelimited(writer: ByteWriter, body: () => void): void {
   body();
   const length = writer.position - start;
   if (length > 0x7f) {
-    writer.position = start - 1;
     let prefixBytes = 1;
     for (let rest = length; rest > 0x7f; rest >>>= 7) prefixBytes++;
-    writer.reserve(length + varintBytesMax);
+    // While the position is behind the body: growing keeps only what lies before it.
+    writer.reserve(varintBytesMax);
+    writer.position = start - 1;
     writer.bytes.copyWithin(start + prefixBytes - 1, start, start + length);
     writeVarint(writer, length);
     writer.position += length;

@@ -93,3 +93,15 @@ function delimited(body: Buffer): Buffer {
 test('BadFrame names the byte', () => {
   assert.throws(() => decode('02 08 80'), { name: 'BadFrame', message: 'protobuf: truncated at byte 3' });
 });
+
+test('messages of every size survive, also where the scratch space must grow for their lengths', () => {
+  const large = 1 << 18;
+  const sizes = [...Array.from({ length: 60 }, (_, i) => 4_050 + i), 8_190, 10_000, 16_380, 20_000, 70_000, large];
+  for (const size of sizes) {
+    // Leaves the scratch space as small as at first.
+    protobufCodec.encodeCommands([{ send: { data: new Uint8Array(large + 1) } }]);
+    const data = new Uint8Array(size).fill(65);
+    const reply = { push: { channel: 'c', pub: { data } } };
+    assert.deepEqual(protobufCodec.decodeReplies(protobufCodec.encodeReply(reply)), [reply], `${size} bytes`);
+  }
+});
