@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { connectClient, freePort, rawExchange, startNode, upgradeRequest, type StartedNode } from '@tutti/testkit';
 import { WebSocket } from 'ws';
+import { Fault } from './core/fault.ts';
 
 const timeout = 30_000;
 
@@ -34,6 +35,17 @@ async function socket(
   await new Promise((resolve, reject) => ws.once('open', resolve).once('error', reject));
   return { ws, closed };
 }
+
+test(
+  'S5: a node that is insecure is not started for others to reach, whoever made its settings',
+  { timeout },
+  async () => {
+    for (const host of ['0.0.0.0', '::', '192.168.1.4']) {
+      const started = startNode({ settings: { insecure: true, host } });
+      await assert.rejects(started, (error: unknown) => error instanceof Fault && /loopback/.test(error.message), host);
+    }
+  },
+);
 
 test('health, readiness and metrics are there, and say what is', { timeout }, async (t) => {
   const node = await start(t);

@@ -9,6 +9,7 @@ import type { Broker, PublicationDraft } from './broker/broker.ts';
 import { EmbeddedBroker } from './broker/embedded.ts';
 import { MemoryBroker } from './broker/memory.ts';
 import { SqliteLogBroker } from './broker/sqlite-log.ts';
+import { isLoopback } from './config/contradictions.ts';
 import { Namespaces } from './config/namespaces.ts';
 import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
@@ -64,9 +65,11 @@ interface Parts {
 /**
  * Starts a node. The only place that picks implementations.
  *
- * Throws `Fault` where an address or the data folder cannot be had; then nothing is left running.
+ * Throws `Fault` where an address or the data folder cannot be had, or the node would be insecure for
+ * others to reach; then nothing is left running.
  */
 export async function createServer(options: ServerOptions): Promise<TuttiServer> {
+  mustKeepToItself(options.settings);
   const parts = assemble(options);
   await start(parts);
   const { settings, node, presence, log, http } = parts;
@@ -269,6 +272,13 @@ function gauges(node: Node, readiness: Readiness, admission: Admission, load: Lo
 
 function metricsUrlOf({ settings, operators }: Parts, url: string): string {
   return `${operators === undefined ? url : `http://${hostInUrl(settings.metricsHost)}:${operators.port}`}/metrics`;
+}
+
+/** Settings that come from code have passed no check, and this one lets everybody do anything (S5). */
+function mustKeepToItself({ insecure, host }: Settings): void {
+  if (!insecure || isLoopback(host)) return;
+  const message = `host must be a loopback address (127.0.0.1, ::1, localhost) on a node that is insecure, not ${host}`;
+  throw new Fault('config', message, { retryable: false });
 }
 
 function embeddedBroker(settings: Settings, namespaces: Namespaces, clock: Clock, random: Random, log: Log): Broker {

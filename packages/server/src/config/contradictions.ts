@@ -27,6 +27,7 @@ export function contradictions(settings: Settings, mode: Mode): Contradiction[] 
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
       ? []
       : [{ option: 'pongTimeout', message: 'must be shorter than pingInterval' } as const]),
+    ...resumeProblems(settings),
   ];
 }
 
@@ -107,6 +108,13 @@ function personalProblems({ personalNamespace, namespaces }: Settings): Contradi
   const near = nearestName(personalNamespace, namespaces.keys());
   const hint = near === undefined ? 'add it to namespaces' : `did you mean ${near}?`;
   return [{ option: 'personalNamespace', message: `is no configured namespace; ${hint}` }];
+}
+
+/** CON-4: clients come back with one frame that has the connect and all their subscriptions. */
+function resumeProblems({ pendingCommandsMax, subscriptionsMax }: Settings): Contradiction[] {
+  if (pendingCommandsMax > subscriptionsMax) return [];
+  const message = `must be at least ${subscriptionsMax + 1}, one more than subscriptionsMax: a client that comes back connects and subscribes in one frame, and would be closed each time`;
+  return [{ option: 'pendingCommandsMax', message }];
 }
 
 function nameProblems({ host, dataDir, nodeName }: Settings): Contradiction[] {

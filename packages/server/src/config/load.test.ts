@@ -80,6 +80,8 @@ const contradictory: [string, Record<string, unknown>, RegExp][] = [
     /did you mean personal\?/,
   ],
   ['pong after ping', { pongTimeout: '25s' }, /pongTimeout must be shorter/],
+  ['fewer commands than a client resumes with', { subscriptionsMax: 256 }, /pendingCommandsMax must be at least 257/],
+  ['a bound of commands below the default', { pendingCommandsMax: 128 }, /pendingCommandsMax must be at least 129/],
   ['origin with a path', { allowedOrigins: ['https://a.example/'] }, /write https:\/\/a.example/],
   ['origin pattern', { allowedOrigins: ['https://*.example'] }, /patterns are not supported/],
   ['origin null', { allowedOrigins: ['null'] }, /no exact origin/],

@@ -280,7 +280,7 @@ export const options = {
     max: 100_000,
     unit: 'commands',
     since: '0.1',
-    description: 'Commands of one connection that wait for an answer.',
+    description: 'Commands of one connection that wait for an answer. More than `subscriptionsMax`.',
   },
   rpcTimeout: {
     type: 'duration',
