@@ -24,6 +24,7 @@ import {
   type PublishWrite,
   type TurnDone,
 } from './sqlite-messages.ts';
+import { toPublishWrite } from './sqlite-write.ts';
 import { SteadyTime } from './steady-time.ts';
 import { TurnQueue, type SentTurn } from './turn-queue.ts';
 
@@ -53,8 +54,6 @@ const sweepIntervalMs = 1_000;
 const relaunchDelayMs = 5_000;
 /** What a waiting write costs beside its payload. */
 const writeOverheadBytes = 512;
-/** 35 years: keeps every sum of times a safe integer. */
-const retentionMax = 2 ** 40;
 
 type State = 'new' | 'open' | 'lost' | 'closing' | 'closed';
 
@@ -119,7 +118,7 @@ export class SqliteLogBroker implements Broker {
     this.#mustAccept();
     const atMs = this.#time.now();
     const shownMs = this.#time.jumped(atMs);
-    const write = toWrite(channel, draft, options, { atMs, envelope: encodeEnvelope(draft, shownMs) });
+    const write = toPublishWrite(channel, draft, options, { atMs, envelope: encodeEnvelope(draft, shownMs) });
     const bytes = writeOverheadBytes + write.payloadBytes + (write.envelope?.length ?? 0) + channel.length;
     const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
     this.#mustFit(bytes);
@@ -379,27 +378,6 @@ export class SqliteLogBroker implements Broker {
   }
 }
 
-function toWrite(
-  channel: string,
-  draft: PublicationDraft,
-  options: PublishOptions,
-  row: Pick<PublishWrite, 'atMs' | 'envelope'>,
-): PublishWrite {
-  const { history, expected, idempotencyKey } = options;
-  if (expected !== undefined && history === undefined) {
-    throw fault('an expected position needs a channel with history', false);
-  }
-  return {
-    kind: 'publish',
-    channel,
-    ...row,
-    payloadBytes: draft.data.byteLength,
-    key: idempotencyKey ?? null,
-    retention: history === undefined ? null : { size: whole(history.size), ttlMs: whole(history.ttlMs) },
-    expected: expected === undefined ? null : { offset: expected.offset, epoch: expected.epoch },
-  };
-}
-
 function bytesOf(sent: SentTurn): number {
   return sent.writes.reduce((sum, { bytes }) => sum + bytes, 0);
 }
@@ -408,10 +386,6 @@ function toOutcome(code: number, position: { offset: number; epoch: string }): P
   if (code === outcomeCodes.appended) return { position, duplicate: false };
   if (code === outcomeCodes.duplicate) return { position, duplicate: true };
   return { duplicate: code === outcomeCodes.duplicatePassed };
-}
-
-function whole(value: number): number {
-  return Math.min(retentionMax, Math.max(1, Math.floor(value)));
 }
 
 function fault(message: string, retryable: boolean): Fault {

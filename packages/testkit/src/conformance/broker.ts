@@ -1,3 +1,4 @@
+// long on purpose: one flat list of promises, to be read from top to bottom beside broker.ts
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
@@ -10,16 +11,28 @@ import {
   type PublishOptions,
   type PublishOutcome,
 } from '@tutti/server/internal';
+import { eventually } from '../eventually.ts';
 
 /** One fresh broker for one test, not yet started. */
 export interface BrokerUnderTest {
   readonly broker: Broker;
   /** For brokers that take their time from a clock; without it the tests of age are skipped by name. */
-  readonly clock?: { advance(ms: number): void };
+  readonly clock?: TestClock;
   /** The idempotency window the broker was made with, in milliseconds; needs `clock`. */
   readonly idempotencyWindowMs?: number;
+  /**
+   * Breaks what lies between broker and log (a connection, a thread), at once; the broker mends it by
+   * itself. Without it the tests of interruptions are skipped by name.
+   */
+  interrupt?(): Promise<void> | void;
   /** Called last, after `broker.close()`. */
   dispose(): Promise<void> | void;
+}
+
+interface TestClock {
+  advance(ms: number): void;
+  /** Sets the wall clock, and nothing else. */
+  jumpWall?(byMs: number): void;
 }
 
 export interface BrokerConformanceOptions {
@@ -35,6 +48,8 @@ class Bench {
   readonly broker: Broker;
   readonly channel: string;
   readonly live: LivePublication[] = [];
+  /** Called with each `interrupted`. */
+  onInterrupted: () => void = () => {};
 
   constructor(broker: Broker, channel: string) {
     this.broker = broker;
@@ -70,12 +85,20 @@ export function brokerConformance(
   options: BrokerConformanceOptions = {},
 ): void {
   const prefix = options.channelPrefix ?? '';
-  const it = (title: string, body: (bench: Bench, made: BrokerUnderTest) => Promise<void>): void => {
-    test(`${title} [${name}]`, async () => {
+  const it: It = (title, body, lacks = () => undefined) => {
+    test(`${title} [${name}]`, async (context) => {
       const made = await create();
       const bench = new Bench(made.broker, `${prefix}room`);
       try {
-        await made.broker.start({ publication: (live) => bench.live.push(live) });
+        const reason = lacks(made);
+        if (reason !== undefined) {
+          context.skip(reason);
+          return;
+        }
+        await made.broker.start({
+          publication: (live) => bench.live.push(live),
+          interrupted: () => bench.onInterrupted(),
+        });
         await body(bench, made);
       } finally {
         await made.broker.close();
@@ -84,38 +107,29 @@ export function brokerConformance(
     });
   };
   /** A test that moves time. */
-  const itWithClock = (
-    title: string,
-    body: (bench: Bench, clock: { advance(ms: number): void }, made: BrokerUnderTest) => Promise<void>,
-  ): void => {
-    test(`${title} [${name}]`, async (context) => {
-      const made = await create();
-      const bench = new Bench(made.broker, `${prefix}room`);
-      try {
-        if (made.clock === undefined) {
-          context.skip('the broker takes its time from elsewhere');
-          return;
-        }
-        await made.broker.start({ publication: (live) => bench.live.push(live) });
-        await body(bench, made.clock, made);
-      } finally {
-        await made.broker.close();
-        await made.dispose();
-      }
-    });
+  const itWithClock: ItWithClock = (title, body) => {
+    const lacks = ({ clock }: BrokerUnderTest): string | undefined =>
+      clock === undefined ? 'the broker takes its time from elsewhere' : undefined;
+    it(title, (bench, made) => body(bench, made.clock as TestClock, made), lacks);
   };
   ordering(it, prefix);
   conditions(it, prefix);
   reading(it, prefix);
   retention(it, itWithClock);
   carrying(it);
+  interruption(it);
   living(it);
 }
 
-type It = (title: string, body: (bench: Bench, made: BrokerUnderTest) => Promise<void>) => void;
+/** `lacks`: why the test cannot be run with what was made, if so. */
+type It = (
+  title: string,
+  body: (bench: Bench, made: BrokerUnderTest) => Promise<void>,
+  lacks?: (made: BrokerUnderTest) => string | undefined,
+) => void;
 type ItWithClock = (
   title: string,
-  body: (bench: Bench, clock: { advance(ms: number): void }, made: BrokerUnderTest) => Promise<void>,
+  body: (bench: Bench, clock: TestClock, made: BrokerUnderTest) => Promise<void>,
 ) => void;
 
 function ordering(it: It, prefix: string): void {
@@ -364,6 +378,28 @@ function reading(it: It, prefix: string): void {
     }
   });
 
+  it('history by bytes: a page holds what fits, in both directions, and top tells of the rest', async (bench) => {
+    const publish = (bytes: number) => bench.broker.publish(bench.channel, { data: new Uint8Array(bytes) }, kept);
+    for (const bytes of [1_000, 1_000, 1_000, 5_000, 1_000]) await publish(bytes);
+    assert.deepEqual(await bench.offsets({ limit: 100, bytesMax: 2_000 }), [1, 2]);
+    assert.deepEqual(await bench.offsets({ limit: 100, bytesMax: 3_500 }), [1, 2, 3]);
+    assert.deepEqual(await bench.offsets({ limit: 2, bytesMax: 3_500 }), [1, 2]);
+    assert.deepEqual(await bench.offsets({ since: { offset: 2, epoch: '' }, limit: 100, bytesMax: 6_000 }), [3, 4]);
+    assert.deepEqual(await bench.offsets({ limit: 100, bytesMax: 1_999, reverse: true }), [5]);
+    assert.deepEqual(await bench.offsets({ limit: 100, bytesMax: 6_000, reverse: true }), [5, 4]);
+    const page = await bench.broker.history(bench.channel, { limit: 100, bytesMax: 1_000 });
+    assert.equal(page.top.offset, 5);
+  });
+
+  it('history by bytes: one publication always fits, and limit 0 asks for none', async (bench) => {
+    await fill(bench, 3);
+    for (const reverse of [false, true]) {
+      assert.equal((await bench.offsets({ limit: 100, bytesMax: 0, reverse })).length, 1);
+      assert.deepEqual(await bench.offsets({ limit: 0, bytesMax: 0, reverse }), []);
+    }
+    assert.deepEqual(await bench.offsets({ since: { offset: 3, epoch: '' }, limit: 100, bytesMax: 0 }), []);
+  });
+
   it('history of a channel nobody knows is empty, and stays so', async (bench) => {
     const page = await bench.broker.history(`${prefix}unknown`, { limit: 10, reverse: true });
     assert.deepEqual(page.publications, []);
@@ -460,6 +496,21 @@ function retention(it: It, itWithClock: ItWithClock): void {
     assert.deepEqual(await bench.texts({ limit: 10 }), ['b']);
   });
 
+  itWithClock('a jump of the wall clock neither expires nor keeps anything', async (bench, clock) => {
+    const day = 24 * 3_600_000;
+    const options = { history: { size: 100, ttlMs: 10_000 }, idempotencyKey: 'k' };
+    await bench.publish('a', options);
+    clock.jumpWall?.(2 * day);
+    assert.deepEqual(await bench.texts({ limit: 10 }), ['a']);
+    assert.equal((await bench.publish('a', options)).duplicate, true);
+    await bench.publish('b', { history: options.history });
+    clock.jumpWall?.(-4 * day);
+    clock.advance(9_999);
+    assert.deepEqual(await bench.texts({ limit: 10 }), ['a', 'b']);
+    clock.advance(1);
+    assert.deepEqual(await bench.texts({ limit: 10 }), []);
+  });
+
   itWithClock('DEL-6: a key is forgotten after the window, not before', async (bench, clock, made) => {
     const windowMs = made.idempotencyWindowMs ?? 24 * 3_600_000;
     const options = { history: { size: 10, ttlMs: windowMs * 10 }, idempotencyKey: 'k' };
@@ -471,6 +522,39 @@ function retention(it: It, itWithClock: ItWithClock): void {
     assert.deepEqual([late.duplicate, late.position?.offset], [false, 2]);
     assert.equal((await bench.publish('a', options)).position?.offset, 2);
   });
+}
+
+function interruption(it: It): void {
+  const lacks = ({ interrupt }: BrokerUnderTest): string | undefined =>
+    interrupt === undefined ? 'nothing lies between this broker and its log, or the test cannot break it' : undefined;
+
+  it(
+    'DEL-7: interrupted amid publishing: what live delivery missed is in the log when the node is told, and nothing is there twice',
+    async (bench, made) => {
+      const told: Promise<number>[] = [];
+      bench.onInterrupted = () => {
+        told.push(bench.broker.history(bench.channel, { limit: 0 }).then(({ top }) => top.offset));
+      };
+      await bench.broker.subscribe(bench.channel);
+      const texts = Array.from({ length: 20 }, (_, i) => `${i}`);
+      const publish = (text: string): Promise<PublishOutcome> => bench.publish(text, { history, idempotencyKey: text });
+      await publish('first');
+      const racing = Promise.allSettled(texts.map(publish));
+      await made.interrupt?.();
+      for (const { status, reason } of (await racing) as { status: string; reason?: unknown }[]) {
+        assert.ok(status === 'fulfilled' || (reason instanceof Fault && reason.retryable), String(reason));
+      }
+      for (const each of texts) await eventually(() => publish(each), { what: 'the log is there again' });
+      await eventually(() => told.length > 0, { what: 'the node is told' });
+      const stored = await bench.texts({ limit: 100 });
+      assert.deepEqual(stored.toSorted(), ['first', ...texts].toSorted());
+      const live = new Set(bench.live.map(({ publication }) => publication.offset));
+      const shown = Math.max(...(await Promise.all(told)));
+      const missed = stored.map((_, i) => i + 1).filter((offset) => !live.has(offset) && offset > shown);
+      assert.deepEqual(missed, []);
+    },
+    lacks,
+  );
 }
 
 function carrying(it: It): void {
