@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { VirtualClock } from '@tutti/testkit';
+import { Outbox } from './outbox.ts';
 import { momentMs, setConnectedScene, setScene, type Scene } from './testing/scene.ts';
 import { TuttiError } from './tutti-error.ts';
 
@@ -54,6 +56,39 @@ test('an unknown outcome is told as such, with the key to repeat it by', async (
   scene.server.socket.reply({ id: 2, publish: {} });
   assert.equal(scene.tutti.state, 'connected');
   scene.tutti.close();
+});
+
+test('a request that timed out makes room for the next, though the server says nothing', async () => {
+  const scene = await setConnectedScene({ inFlightMax: 1 });
+  scene.server.answers.publish = () => undefined;
+  const late = assert.rejects(scene.tutti.publish('room', 1, { timeoutMs: 1_000 }), { code: 1 });
+  const next = scene.tutti.publish('room', 2, { timeoutMs: 5_000 });
+  await scene.pass(momentMs);
+  scene.server.answers.publish = () => ({ publish: { offset: 9 } });
+  await scene.pass(1_000);
+  await late;
+  assert.deepEqual(await next, { offset: 9 });
+  scene.tutti.close();
+});
+
+test('BP-1: of a request that timed out nothing is kept, also where its answer never comes', async () => {
+  const clock = new VirtualClock();
+  const waiting = new Set<number>();
+  const outlet = {
+    isConnected: true,
+    call: () => {
+      waiting.add(waiting.size + 1);
+      return waiting.size;
+    },
+    forget: (id: number) => void waiting.delete(id),
+  };
+  const outbox = new Outbox(clock, outlet, 10, 10);
+  const failed = assert.rejects(outbox.request({ rpc: {} }, { timeoutMs: 100, repeatable: false }), { code: 1 });
+  await clock.advanceAsync(0);
+  assert.equal(waiting.size, 1);
+  await clock.advanceAsync(100);
+  await failed;
+  assert.deepEqual([waiting.size, outbox.pending, clock.timers], [0, 0, 0]);
 });
 
 test('BP-1: requests that wait are bounded, and the one too many is rejected clearly', async () => {
@@ -269,6 +304,17 @@ test('1009 on a send is reported, since nobody waits for it', async () => {
   await scene.tutti.send('x'.repeat(6_000));
   await scene.pass(600);
   assert.deepEqual([scene.tutti.state, scene.errors.map(({ code }) => code)], ['connected', [11]]);
+  scene.tutti.close();
+});
+
+test('requests are taken again after disconnect() and connect()', async () => {
+  const scene = await setConnectedScene();
+  scene.tutti.disconnect();
+  await assert.rejects(scene.tutti.publish('room', 1), { code: 4 });
+  scene.tutti.connect();
+  const published = scene.tutti.publish('room', 2);
+  await scene.pass(momentMs);
+  assert.deepEqual(await published, { offset: 1, epoch: 'e' });
   scene.tutti.close();
 });
 

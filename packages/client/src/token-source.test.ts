@@ -23,6 +23,7 @@ test('CON-5: a token that comes late is kept, unless a newer fetch has begun', a
   await clock.advanceAsync(0);
   give[1]?.('new');
   assert.equal(await second, 'new');
+  assert.equal(clock.timers, 0, 'no deadline is left');
   give[0]?.('old');
   await first;
   assert.equal(source.current, 'new');
