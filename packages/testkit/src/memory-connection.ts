@@ -66,9 +66,10 @@ export class MemoryConnection implements Connection {
 
   /** The peer took what was in flight, and goes on reading. */
   read(roundTripMs?: number): void {
+    const aheadBytes = this.inFlight;
     this.stalled = false;
     this.inFlight = 0;
-    this.#handler?.confirmed(roundTripMs);
+    this.#handler?.confirmed(roundTripMs, aheadBytes);
   }
 
   /** The network went away. */

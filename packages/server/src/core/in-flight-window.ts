@@ -9,13 +9,15 @@ const minBytes = 512;
  * may take longer: it shall shrink for a peer that is slow, not because this node, or the radio of a
  * phone, was busy for a moment.
  */
-const delayTargetMs = 40;
-const smallBytes = 8 * 1024;
+const delayTargetMs = 25;
+const smallBytes = 4 * 1024;
 const smallDelayTargetMs = 250;
 /** Share of the window between two marks. */
 const marksPerWindow = 4;
 /** The window shrinks by no more at once: one late answer is no proof. */
 const shrinkMost = 0.25;
+/** A window this much smaller, and no answer sooner: what takes the time is not what we sent. */
+const tellingShare = 0.5;
 /** Best round trips older than this are measured anew: the way to the peer may have become longer. */
 const bestAgeMaxMs = 30_000;
 
@@ -26,6 +28,10 @@ const bestAgeMaxMs = 30_000;
  * link busy. Round trips of marks tell: while they take about as long as at their best, a window
  * that was full grows; once they take longer, bytes only queue on the way, and it shrinks to what
  * would have taken the time allowed. Never above the configured bound, never below 512 bytes.
+ *
+ * Where round trips do not become shorter with the window, bytes do not queue: the peer, the way to it
+ * or this node takes that long for anything, and the window is given back. A reader that is busy for
+ * 60 ms now and then would otherwise be given ever less, and be no sooner done.
  *
  * The best is first measured on the first bytes of the connection, which are few: measured on many,
  * it would contain the very queueing that is looked for. For the same reason the window shrinks while
@@ -41,6 +47,8 @@ export class InFlightWindow {
   #isMarked = false;
   /** Marks sent before then tell of the window as it was. */
   #changedAtMs = -Infinity;
+  /** What made the window shrink, until an answer tells whether that was of use. */
+  #shrunk: { readonly bytes: number; readonly aheadBytes: number; readonly roundTripMs: number } | undefined;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -70,19 +78,36 @@ export class InFlightWindow {
     this.#wasFull = true;
   }
 
-  /** A mark came back. */
-  confirmed(roundTripMs: number, nowMs: number): void {
+  /** A mark came back; `aheadBytes` were on their way before it when it left. */
+  confirmed(roundTripMs: number, aheadBytes: number, nowMs: number): void {
     const wasFull = this.#wasFull;
     this.#wasFull = false;
     const isOfNow = nowMs - roundTripMs >= this.#changedAtMs;
-    if (roundTripMs <= this.#bestMs && isOfNow) {
-      this.#bestMs = roundTripMs;
-      this.#bestAtMs = nowMs;
-    }
+    if (isOfNow) this.#learn(roundTripMs, aheadBytes, nowMs);
     const allowedMs = this.#bestMs + (this.#bytes > smallBytes ? delayTargetMs : smallDelayTargetMs);
     if (roundTripMs <= allowedMs) this.#grow(wasFull);
-    else if (wasFull && isOfNow) this.#shrink(allowedMs / roundTripMs, nowMs);
+    else if (wasFull && isOfNow) {
+      const bytes = this.#bytes;
+      this.#shrink(allowedMs / roundTripMs, nowMs);
+      this.#shrunk ??= { bytes, aheadBytes, roundTripMs };
+    }
     if (wasFull && nowMs - this.#bestAtMs > bestAgeMaxMs) this.#measureAnew(nowMs);
+  }
+
+  #learn(roundTripMs: number, aheadBytes: number, nowMs: number): void {
+    const shrunk = this.#shrunk;
+    if (shrunk !== undefined && aheadBytes < shrunk.aheadBytes * tellingShare) {
+      this.#shrunk = undefined;
+      const expectedMs = shrunk.roundTripMs * (aheadBytes / shrunk.aheadBytes);
+      // Not even a quarter of the way to what it would be if all of the time were queueing.
+      if (roundTripMs > shrunk.roundTripMs - (shrunk.roundTripMs - expectedMs) / 4) {
+        this.#bestMs = roundTripMs;
+        this.#bytes = shrunk.bytes;
+      }
+    }
+    if (roundTripMs > this.#bestMs) return;
+    this.#bestMs = roundTripMs;
+    this.#bestAtMs = nowMs;
   }
 
   #grow(wasFull: boolean): void {
@@ -99,6 +124,7 @@ export class InFlightWindow {
 
   #measureAnew(nowMs: number): void {
     this.#shrink(shrinkMost, nowMs);
+    this.#shrunk = undefined;
     this.#bestMs = Infinity;
     this.#bestAtMs = nowMs;
   }

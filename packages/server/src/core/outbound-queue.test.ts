@@ -67,7 +67,7 @@ function scene(bounds: Partial<QueueBounds> = {}): Scene {
     drain: (nowMs = 0) => {
       for (let i = 0; i < 10_000 && (queue.bytes > 0 || i === 0); i += 1) {
         connection.take();
-        queue.confirmed(5, nowMs);
+        queue.confirmed(5, 0, nowMs);
         queue.flush(nowMs);
       }
     },
@@ -343,6 +343,37 @@ test('BP-5: a flooded channel and a quiet one take turns, and control goes befor
   assert.deepEqual(on.connection.controls, ['c-answer']);
   assert.deepEqual(on.offsets('all:x'), [1, 2, 3]);
   assert.ok(on.offsets('flood:x').length < 50);
+});
+
+test('BP-5: a channel that had nothing waiting has the next turn, however much others have waiting', () => {
+  const on = scene({ inFlightBytesMax: 64 * 1024, outboundBytesMax: 1_000_000 });
+  const [flood, other, chat] = ['flood', 'other', 'chat'].map((name) => openNamespace(name, { historySize: 100 }));
+  assert.ok(flood && other && chat);
+  publish(on, flood, numbered(1, 500), 1_000);
+  publish(on, other, numbered(1, 500), 1_000);
+  on.queue.flush(0);
+  publish(on, chat, numbered(1, 1), 100);
+  const before = on.connection.pushes.length;
+  on.connection.take();
+  on.queue.flush(0);
+  assert.equal(on.connection.pushes[before]?.channel, 'chat:x');
+});
+
+test('BP-5: a flood in small pieces has no more of the connection than another flood', () => {
+  const on = scene({ inFlightBytesMax: 64 * 1024, outboundBytesMax: 10_000_000 });
+  const [flood, pieces] = ['flood', 'pieces'].map((name) => openNamespace(name));
+  assert.ok(flood && pieces);
+  publish(on, flood, numbered(1, 3_000), 1_000);
+  on.queue.flush(0);
+  const before = on.connection.pushes.length;
+  for (let i = 0; i < 200; i += 1) {
+    publish(on, pieces, numbered(4 * i + 1, 4 * i + 4), 1_000);
+    on.connection.take();
+    on.queue.flush(0);
+  }
+  const sent = on.connection.pushes.slice(before);
+  const ofFlood = sent.filter((push) => push.channel === 'flood:x').length;
+  assert.ok(ofFlood > sent.length / 3, `${ofFlood} of ${sent.length}`);
 });
 
 test('BP-1: what waits never exceeds the bound by more than one batch, whatever comes', () => {

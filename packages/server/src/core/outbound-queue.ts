@@ -8,6 +8,8 @@ import { fixedLimits } from './limits.ts';
 
 /** Bytes one lane may send before the next has its turn: what a quiet channel waits behind a flooded one (BP-5). */
 const turnBytes = 8 * 1024;
+/** What a channel that had nothing waiting may send at once: a line of chat, not a flood in small pieces. */
+const freshTurnBytes = 1024;
 
 /** What a queue needs of its session. */
 export interface QueueOwner {
@@ -52,6 +54,8 @@ export class OutboundQueue {
   #line: Entry[] = nothing;
   #control: OutboundFrame[] | undefined;
   #lanes: Map<string, Lane> | undefined;
+  /** Of them those that have not had a turn yet: they come first, once. */
+  #fresh: Set<Lane> | undefined;
   #isLagging = false;
   #bytes = 0;
 
@@ -91,9 +95,9 @@ export class OutboundQueue {
     this.#relieve();
   }
 
-  /** A mark came back: `roundTripMs` after it left, if that is known. */
-  confirmed(roundTripMs: number | undefined, nowMs: number): void {
-    if (roundTripMs !== undefined) this.#window.confirmed(roundTripMs, nowMs);
+  /** A mark came back: `roundTripMs` after it left, if that is known, behind `aheadBytes`. */
+  confirmed(roundTripMs: number | undefined, aheadBytes: number, nowMs: number): void {
+    if (roundTripMs !== undefined) this.#window.confirmed(roundTripMs, aheadBytes, nowMs);
   }
 
   /** Hands over as much as the window allows. Returns the bytes. */
@@ -141,6 +145,7 @@ export class OutboundQueue {
     this.#line = nothing;
     this.#control = undefined;
     this.#lanes = undefined;
+    this.#fresh = undefined;
     this.#isLagging = false;
     this.#bytes = 0;
   }
@@ -211,6 +216,7 @@ export class OutboundQueue {
   #newLane({ channel, namespace }: Batch): Lane {
     const lane = new Lane(channel, namespace, this.#owner.intervalOf(channel));
     (this.#lanes ??= new Map()).set(channel, lane);
+    (this.#fresh ??= new Set()).add(lane);
     return lane;
   }
 
@@ -241,6 +247,19 @@ export class OutboundQueue {
       frames.push(frame);
       left -= frame.bytes.length;
     }
+    const takeTurn = (lane: Lane, bytesMax: number): boolean => {
+      const parts = lane.take(this.#codec, Math.min(bytesMax, left), nowMs);
+      for (const frame of joinParts(this.#codec, parts)) {
+        frames.push(frame);
+        left -= frame.bytes.length;
+      }
+      return parts.length > 0;
+    };
+    for (const lane of this.#fresh ?? []) {
+      if (left <= 0) break;
+      this.#fresh?.delete(lane);
+      if (this.#lanes?.get(lane.channel) === lane) takeTurn(lane, freshTurnBytes);
+    }
     const waiting = this.#lanes;
     let idle = 0;
     while (waiting !== undefined && left > 0 && idle < waiting.size) {
@@ -249,12 +268,7 @@ export class OutboundQueue {
       // To the back of the line, so that the next turn is another's.
       waiting.delete(lane.channel);
       waiting.set(lane.channel, lane);
-      const parts = lane.take(this.#codec, Math.min(turnBytes, left), nowMs);
-      idle = parts.length === 0 ? idle + 1 : 0;
-      for (const frame of joinParts(this.#codec, parts)) {
-        frames.push(frame);
-        left -= frame.bytes.length;
-      }
+      idle = takeTurn(lane, turnBytes) ? 0 : idle + 1;
     }
     this.#recount();
     this.#settle();
@@ -266,7 +280,7 @@ export class OutboundQueue {
     if (this.#lanes !== undefined) {
       for (const lane of this.#lanes.values())
         if (lane.isEmpty && lane.intervalMs === 0) this.#lanes.delete(lane.channel);
-      if (this.#lanes.size === 0) this.#lanes = undefined;
+      if (this.#lanes.size === 0) this.#lanes = this.#fresh = undefined;
     }
     if (this.#control?.length === 0) this.#control = undefined;
     const waits =

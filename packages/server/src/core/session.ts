@@ -106,12 +106,12 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     for (const command of commands) this.#intake.accept(command);
   }
 
-  confirmed(roundTripMs: number | undefined): void {
+  confirmed(roundTripMs: number | undefined, aheadBytes: number): void {
     if (this.#state === 'closed') return;
     if (roundTripMs !== undefined) this.#services.telemetry.observe('ping_round_trip_ms', roundTripMs);
     this.#roundTripMs = roundTripMs;
     const now = this.#services.clock.monotonic();
-    this.#queue.confirmed(roundTripMs, now);
+    this.#queue.confirmed(roundTripMs, aheadBytes, now);
     // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
     this.#heartbeat.alive(now);
     this.flush();

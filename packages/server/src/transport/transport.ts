@@ -45,8 +45,11 @@ export interface Connection {
 /** What a connection calls: the session. Methods never throw, and `closed` comes exactly once, last. */
 export interface ConnectionHandler {
   receive(frame: Uint8Array): void;
-  /** A mark came back; `roundTripMs` after it left, or undefined where only the kernel took it. */
-  confirmed(roundTripMs: number | undefined): void;
+  /**
+   * A mark came back; `roundTripMs` after it left, or undefined where only the kernel took it.
+   * `aheadBytes`: how many were in flight before it when it left.
+   */
+  confirmed(roundTripMs: number | undefined, aheadBytes: number): void;
   closed(reason: ClosedReason): void;
 }
 

@@ -31,6 +31,15 @@ const violationCodes: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
 };
 
+/** A ping on its way, and what it will tell when it comes back. */
+interface Mark {
+  readonly number: number;
+  /** Bytes on the wire before it: since the beginning, and of them unconfirmed when it left. */
+  readonly position: number;
+  readonly aheadBytes: number;
+  readonly sentAtMs: number;
+}
+
 const connectionOf = Symbol('connection');
 interface Tagged {
   [connectionOf]?: WebSocketConnection;
@@ -56,7 +65,7 @@ export class WebSocketConnection implements Connection {
   #sent = 0;
   #confirmed = 0;
   /** Marks on their way, oldest first. Bounded by the window: the queue sends none while it is full. */
-  #marks: { number: number; position: number; sentAtMs: number }[] | undefined;
+  #marks: Mark[] | undefined;
   #markNumber = 0;
   #pings = 0;
   #pingsSinceMs = 0;
@@ -115,7 +124,9 @@ export class WebSocketConnection implements Connection {
     const socket = this.#socket;
     if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
     this.#markNumber = (this.#markNumber + 1) >>> 0;
-    const mark = { number: this.#markNumber, position: this.#sent, sentAtMs: this.#owner.clock.monotonic() };
+    const position = this.#sent;
+    const aheadBytes = position - this.#confirmed;
+    const mark = { number: this.#markNumber, position, aheadBytes, sentAtMs: this.#owner.clock.monotonic() };
     (this.#marks ??= []).push(mark);
     socket.write(pingFrame(mark.number));
   }
@@ -131,7 +142,7 @@ export class WebSocketConnection implements Connection {
     if (this.#marks.length === 0) this.#marks = undefined;
     this.#confirmed = mark.position;
     try {
-      this.#handler?.confirmed(this.#owner.clock.monotonic() - mark.sentAtMs);
+      this.#handler?.confirmed(this.#owner.clock.monotonic() - mark.sentAtMs, mark.aheadBytes);
     } catch (error) {
       this.#bug(error, 'confirmed');
     }
