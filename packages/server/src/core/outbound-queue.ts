@@ -215,8 +215,12 @@ export class OutboundQueue {
 
   #newLane({ channel, namespace }: Batch): Lane {
     const lane = new Lane(channel, namespace, this.#owner.intervalOf(channel));
-    (this.#lanes ??= new Map()).set(channel, lane);
-    (this.#fresh ??= new Set()).add(lane);
+    const lanes = (this.#lanes ??= new Map());
+    const fresh = (this.#fresh ??= new Set());
+    // No more of them than lanes: whoever comes and goes while nothing is read leaves none behind.
+    if (fresh.size >= lanes.size) for (const old of fresh) if (lanes.get(old.channel) !== old) fresh.delete(old);
+    lanes.set(channel, lane);
+    fresh.add(lane);
     return lane;
   }
 
