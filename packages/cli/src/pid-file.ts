@@ -87,8 +87,8 @@ function beganByPs(pid: number): string {
 
 function runningNode(written: unknown): RunningNode | undefined {
   const { pid, began, url, metricsUrl } = written as Partial<Record<keyof RunningNode, unknown>>;
-  // Below 2 are the system's own, and 0 and -1 mean whole groups of processes to kill.
-  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 2) return undefined;
+  // 0 and below mean whole groups of processes to kill. In a container a node may well be process 1.
+  if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid < 1) return undefined;
   if (typeof began !== 'string' || typeof url !== 'string' || typeof metricsUrl !== 'string') return undefined;
   return { pid, began, url, metricsUrl };
 }

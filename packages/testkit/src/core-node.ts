@@ -43,6 +43,7 @@ export const testLimits: Limits = {
   inFlightBytesMax: 256 * 1024,
   subscriptionsMax: 128,
   pendingCommandsMax: 256,
+  commandRateMax: 0,
   rpcTimeoutMs: 10_000,
   recoveryPageMax: 300,
   historyPageMax: 300,

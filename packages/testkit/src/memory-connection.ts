@@ -21,6 +21,8 @@ export class MemoryConnection implements Connection {
   isTerminated = false;
   stalled = false;
   inFlight = 0;
+  /** Milliseconds of all holds together; a hold itself changes nothing here. */
+  heldMs = 0;
   /** Called for each reply, inside the session's own write: answer later, as a network would. */
   onReply: ((reply: Reply) => void) | undefined;
   #handler: ConnectionHandler | undefined;
@@ -59,6 +61,10 @@ export class MemoryConnection implements Connection {
   terminate(): void {
     this.isTerminated = true;
     this.drop();
+  }
+
+  hold(ms: number): void {
+    this.heldMs += ms;
   }
 
   /** A peer that reads has taken everything already. */

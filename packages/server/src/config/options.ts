@@ -1,3 +1,4 @@
+// long on purpose: one table of all options
 import type { Namespace } from './namespace.ts';
 import type { namespaceOptions } from './namespace-options.ts';
 import type { OptionSpec, OptionTable, SettingKey } from './option-spec.ts';
@@ -272,6 +273,16 @@ export const options = {
     max: 64 * MiB,
     since: '0.1',
     description: 'Output handed to the network for one connection and not yet taken by it.',
+  },
+  commandRateMax: {
+    type: 'integer',
+    default: 2_000,
+    min: 0,
+    max: 1_000_000,
+    unit: 'commands a second',
+    since: '0.1',
+    description:
+      'Commands of one connection that are read a second, in the long run, and as many at once; every 4 KiB of a frame count as one more. Who sends faster is read later, so that its own network holds it back. `0`: any.',
   },
   pendingCommandsMax: {
     type: 'integer',

@@ -24,13 +24,20 @@ export class Batch {
   readonly channel: string;
   readonly namespace: Namespace;
   readonly pushes: readonly Push[];
+  /** Read from the log for one subscription that is behind, not from the fan-out. */
+  readonly isFromLog: boolean;
   #json: Encoded | undefined;
   #protobuf: Encoded | undefined;
 
-  constructor(channel: { readonly name: string; readonly namespace: Namespace }, pushes: readonly Push[]) {
+  constructor(
+    channel: { readonly name: string; readonly namespace: Namespace },
+    pushes: readonly Push[],
+    isFromLog = false,
+  ) {
     this.channel = channel.name;
     this.namespace = channel.namespace;
     this.pushes = pushes;
+    this.isFromLog = isFromLog;
   }
 
   encoded(codec: Codec): Encoded {

@@ -2,16 +2,19 @@ import type { Subscription } from './subscription.ts';
 
 /** What catching up needs of a session. */
 export interface CatchUpHost {
-  /** Little enough waits for the connection that a page may be read for it. */
-  readonly hasRoom: boolean;
+  /** Nothing of this channel waits for the connection, and little else: a page may be read for it. */
+  mayRead(subscription: Subscription): boolean;
   /** Reads and sends one page; true where more is to come. Never rejects. */
   readPage(subscription: Subscription): Promise<boolean>;
+  /** In a later turn of the loop. */
+  soon(fn: () => void): void;
 }
 
 /**
- * The subscriptions of one session that are behind, read page by page: one reader at a time and in
- * turns, only while the queue has room. So a client that comes back to a hundred channels is given
- * what it missed at the pace at which it reads, and never more than a page too much (BP-1, DEL-9).
+ * The subscriptions of one session that are behind, read page by page: one reader at a time, in turns,
+ * a turn of the loop for each page, and only while the queue has room. So a client that comes back to
+ * a hundred channels is given what it missed at the pace at which it reads, never more than a page too
+ * much (BP-1, DEL-9), and what the peer says in between is heard.
  */
 export class CatchUp {
   readonly #host: CatchUpHost;
@@ -29,18 +32,22 @@ export class CatchUp {
 
   /** There may be room again. */
   go(): void {
-    if (this.#isReading || this.#behind.size === 0 || !this.#host.hasRoom) return;
-    void this.#read();
+    if (this.#isReading) return;
+    for (const subscription of this.#behind) {
+      if (subscription.state !== 'behind') {
+        this.#behind.delete(subscription);
+      } else if (this.#host.mayRead(subscription)) {
+        this.#behind.delete(subscription);
+        this.#isReading = true;
+        this.#host.soon(() => void this.#read(subscription));
+        return;
+      }
+    }
   }
 
-  async #read(): Promise<void> {
-    this.#isReading = true;
-    while (this.#host.hasRoom) {
-      const [next] = this.#behind;
-      if (next === undefined) break;
-      this.#behind.delete(next);
-      if (await this.#host.readPage(next)) this.#behind.add(next);
-    }
+  async #read(subscription: Subscription): Promise<void> {
+    if (await this.#host.readPage(subscription)) this.#behind.add(subscription);
     this.#isReading = false;
+    this.go();
   }
 }

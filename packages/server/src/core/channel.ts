@@ -41,6 +41,7 @@ export class Channel<Member extends Recipient> implements Flushable {
   #waiting: Push[] = [];
   #tail: LivePublication[] = [];
   #tailBytes = 0;
+  #tailHolds = 0;
 
   constructor(name: string, namespace: Namespace) {
     this.name = name;
@@ -60,6 +61,12 @@ export class Channel<Member extends Recipient> implements Flushable {
     return { offset: this.top, epoch: this.epoch };
   }
 
+  /** Offset up to which the live subscriptions were handed everything; the rest waits for the flush. */
+  get flushedTop(): number {
+    const next = this.#waiting.find((push) => push.pub?.offset !== undefined)?.pub?.offset;
+    return next === undefined ? this.top : next - 1;
+  }
+
   /** For the fan-out: goes to every live subscription with the next flush. */
   enqueue(push: Push): void {
     if (this.live.size > 0) this.#waiting.push(push);
@@ -74,7 +81,21 @@ export class Channel<Member extends Recipient> implements Flushable {
     for (const member of this.live) member.session.deliver(batch);
   }
 
-  /** Keeps a publication at hand for who is behind. The oldest leave first; the log has them. */
+  /** From now on publications are kept, for somebody between reading the log and hearing the fan-out. */
+  holdTail(): void {
+    this.#tailHolds += 1;
+  }
+
+  releaseTail(): void {
+    this.#tailHolds -= 1;
+    if (this.#tailHolds === 0 && this.state === 'live') this.dropTail();
+  }
+
+  get isTailHeld(): boolean {
+    return this.#tailHolds > 0;
+  }
+
+  /** Keeps a publication at hand. The oldest leave first; the log has them. */
   keep(live: LivePublication): void {
     this.#tail.push(live);
     this.#tailBytes += live.publication.data.length;

@@ -47,6 +47,9 @@ export class Hub {
     }
     channel.behind.add(subscription);
     subscription.channel = channel;
+    // Until it is answered: what is published meanwhile reaches it from the tail.
+    subscription.holdsTail = true;
+    channel.holdTail();
     await channel.opened;
     return channel;
   }
@@ -60,14 +63,21 @@ export class Hub {
     channel.behind.delete(subscription);
     channel.live.add(subscription);
     subscription.state = 'live';
-    if (channel.behind.size === 0 && channel.state === 'live') channel.dropTail();
+    this.releaseTail(subscription);
+  }
+
+  /** The subscription was answered: from now on it holds no tail, but while it reads. Idempotent. */
+  releaseTail(subscription: Subscription): void {
+    if (!subscription.holdsTail) return;
+    subscription.holdsTail = false;
+    subscription.channel?.releaseTail();
   }
 
   /** Its connection lags, and the log has what it is not given now: it goes on from there when it can. */
   fallBehind(subscription: Subscription, offset: number | undefined): void {
     const channel = subscription.channel;
     if (channel === undefined || (subscription.state !== 'live' && subscription.state !== 'behind')) return;
-    if (subscription.state === 'live') subscription.offset = channel.top;
+    if (subscription.state === 'live') subscription.offset = channel.flushedTop;
     if (offset !== undefined) subscription.offset = offset;
     channel.live.delete(subscription);
     channel.behind.add(subscription);
@@ -82,7 +92,7 @@ export class Hub {
     if (channel === undefined) return;
     channel.live.delete(subscription);
     channel.behind.delete(subscription);
-    if (channel.behind.size === 0 && channel.state === 'live') channel.dropTail();
+    this.releaseTail(subscription);
     if (channel.isEmpty) this.#close(channel);
   }
 
@@ -177,7 +187,7 @@ export class Hub {
       return;
     }
     channel.top = offset;
-    if (channel.behind.size > 0) channel.keep(live);
+    if (channel.isTailHeld) channel.keep(live);
     this.#fanOut(channel, live.publication, live.epoch);
   }
 
@@ -236,7 +246,7 @@ export class Hub {
       channel.top = live.publication.offset ?? channel.top;
       this.#fanOut(channel, live.publication, live.epoch);
     }
-    if (channel.behind.size === 0) channel.dropTail();
+    if (!channel.isTailHeld) channel.dropTail();
   }
 
   /** What was promised cannot be kept from here: every subscriber starts again, and is told what it missed. */

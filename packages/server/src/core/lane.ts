@@ -45,6 +45,11 @@ export class Lane {
     return this.#bytes;
   }
 
+  /** Pushes that wait. */
+  get size(): number {
+    return this.#waiting.size;
+  }
+
   get isEmpty(): boolean {
     return this.#waiting.size === 0;
   }
@@ -97,18 +102,31 @@ export class Lane {
     return taken;
   }
 
-  /** Drops the oldest publications until at most `bytesMax` wait; returns how many. Final ones stay (BP-3). */
+  /**
+   * Drops the oldest publications until at most `bytesMax` wait; returns how many. Final ones stay, and
+   * so does the newest: the last value always arrives (BP-3). Where each key has one value there is
+   * nothing to drop.
+   */
   dropOldest(bytesMax: number): number {
+    if (this.#delivery !== 'all') return 0;
+    const newest = this.#newestPublication();
     let dropped = 0;
-    for (const [key, { push, encoded }] of this.#waiting) {
+    for (const [key, waiting] of this.#waiting) {
       if (this.#bytes <= bytesMax) break;
-      if (push.pub === undefined || push.pub.final === true) continue;
+      const { push, encoded } = waiting;
+      if (push.pub === undefined || push.pub.final === true || waiting === newest) continue;
       this.#waiting.delete(key);
       this.#bytes -= encoded.length;
       dropped += 1;
     }
     this.#skipped += dropped;
     return dropped;
+  }
+
+  #newestPublication(): Waiting | undefined {
+    let newest: Waiting | undefined;
+    for (const waiting of this.#waiting.values()) if (waiting.push.pub !== undefined) newest = waiting;
+    return newest;
   }
 
   #remove(key: string): boolean {

@@ -15,6 +15,8 @@ export interface Limits {
   readonly inFlightBytesMax: number;
   /** Subscriptions of one connection. */
   readonly subscriptionsMax: number;
+  /** Commands of one connection a second, in the long run; who sends more is read later. 0: any. */
+  readonly commandRateMax: number;
   /** Commands of one connection that wait for an answer. */
   readonly pendingCommandsMax: number;
   /** An rpc method that takes longer is answered with an error. */
@@ -25,6 +27,16 @@ export interface Limits {
   readonly historyPageMax: number;
   /** Open connections of the node that have not yet authenticated. */
   readonly unauthenticatedMax: number;
+}
+
+/** Bytes of one page of a recovery: a queue always takes one, and has room for others besides. */
+export function pageBytesMax({ outboundBytesMax }: Pick<Limits, 'outboundBytesMax'>): number {
+  return Math.min(fixedLimits.recoveryPageBytesMax, Math.floor(outboundBytesMax / 4));
+}
+
+/** A subscription that is behind reads its next page when less than this waits for its connection. */
+export function catchUpRoomBytes({ outboundBytesMax }: Pick<Limits, 'outboundBytesMax'>): number {
+  return Math.min(fixedLimits.catchUpQueueBytesMax, Math.floor(outboundBytesMax / 4));
 }
 
 /** Bounds that nobody needed to change yet. */
@@ -39,7 +51,7 @@ export const fixedLimits = {
   recoverLaneBytesMax: 512 * 1024,
   /** Milliseconds that a subscription may ask to be between its updates. */
   intervalMaxMs: 60_000,
-  /** Publications that a channel keeps at hand while somebody catches up. Beyond it the log is read again. */
+  /** Publications that a channel keeps at hand while somebody joins or a page is read. Beyond it the log is read again. */
   tailMax: 512,
   tailBytesMax: 1024 * 1024,
   /** Members in one answer to `presence`; more are counted by `presence_stats`. */

@@ -34,6 +34,7 @@ class StuckConnection implements Connection {
   take(): void {
     this.inFlight = 0;
   }
+  hold(): void {}
   close(): void {}
   terminate(): void {}
 }
@@ -431,9 +432,71 @@ test('a lane that is dropped sends nothing more, and its bytes are given back', 
   publish(on, everything, numbered(1, 100));
   on.queue.flush(0);
   const sent = on.offsets('all:x').length;
-  on.queue.dropLane('all:x');
+  on.queue.drop('all:x');
   assert.equal(on.queue.bytes, 0);
   assert.equal(on.queue.isLagging, false);
   on.drain();
   assert.equal(on.offsets('all:x').length, sent);
+});
+
+test('BP-3: an interval that begins while older values wait never lets one of them be the last', () => {
+  const on = scene();
+  publish(
+    on,
+    everything,
+    numbered(1, 3, () => ({ key: 'A' })),
+  );
+  on.intervalMs = 1_000;
+  on.queue.intervalChanged('all:x');
+  publish(on, everything, [{ offset: 4, key: 'A' }]);
+  on.queue.flush(0);
+  on.drain(0);
+  on.drain(1_000);
+  assert.equal(on.offsets('all:x').at(-1), 4);
+  assert.deepEqual(
+    on.offsets('all:x'),
+    [...on.offsets('all:x')].sort((a, b) => Number(a) - Number(b)),
+  );
+});
+
+test('a lane that is due while the window is full waits for the peer, not for time', () => {
+  const on = scene();
+  on.intervalMs = 100;
+  publish(
+    on,
+    openNamespace('plain', {}),
+    Array.from({ length: 50 }, (_, i) => ({ key: String(i) })),
+  );
+  on.queue.flush(0);
+  publish(
+    on,
+    everything,
+    numbered(1, 50, (offset) => ({ key: String(offset) })),
+  );
+  on.queue.flush(0);
+  assert.ok(on.connection.inFlight >= 1_000);
+  assert.equal(on.queue.dueIn(10_000), Infinity);
+});
+
+test('BP-4: what comes from the log is not given up for its length, and one large publication stays', () => {
+  const on = scene({ outboundBytesMax: 5_000_000 });
+  publish(on, everything, numbered(1, 50));
+  on.queue.flush(0);
+  const name = 'all:x';
+  const data = Buffer.from(JSON.stringify('.'.repeat(700_000)));
+  on.queue.deliver(new Batch({ name, namespace: everything }, [{ channel: name, pub: { data, offset: 51 } }], true));
+  assert.deepEqual(on.events, []);
+  on.drain();
+  assert.equal(on.offsets(name).at(-1), 51);
+});
+
+test('what waits of a channel that is left is gone, from the line as well', () => {
+  const on = scene({ inFlightBytesMax: 100_000 });
+  publish(on, everything, numbered(1, 3));
+  publish(on, latest, numbered(1, 1));
+  on.queue.drop('all:x');
+  on.queue.flush(0);
+  assert.deepEqual(on.offsets('all:x'), []);
+  assert.deepEqual(on.offsets('latest:x'), [1]);
+  assert.equal(on.queue.bytes, 0);
 });

@@ -116,10 +116,10 @@ export class OutboundQueue {
     return total;
   }
 
-  /** Milliseconds until a lane with an interval may send; Infinity where none waits for that. */
+  /** Milliseconds until a lane with an interval may send; Infinity where none waits for that, but for the peer. */
   dueIn(nowMs: number): number {
     let next = Infinity;
-    if (this.#lanes === undefined) return next;
+    if (this.#lanes === undefined || this.#room() <= 0) return next;
     for (const lane of this.#lanes.values()) if (lane.intervalMs > 0) next = Math.min(next, lane.dueIn(nowMs));
     return next;
   }
@@ -132,13 +132,19 @@ export class OutboundQueue {
     this.#settle();
   }
 
-  /** The subscription ended: what waits in its lane is not sent any more. */
-  dropLane(channel: string): void {
-    const lane = this.#lanes?.get(channel);
-    if (lane === undefined) return;
-    this.#bytes -= lane.bytes;
+  /** The subscription ended: what waits of its channel is not sent any more. */
+  drop(channel: string): void {
+    if (this.#line.some((entry) => entry instanceof Batch && entry.channel === channel)) {
+      this.#line = this.#line.filter((entry) => !(entry instanceof Batch && entry.channel === channel));
+    }
     this.#lanes?.delete(channel);
+    this.#recount();
     this.#settle();
+  }
+
+  /** Nothing of the channel waits in a lane. */
+  isClear(channel: string): boolean {
+    return this.#lanes?.get(channel)?.isEmpty ?? true;
   }
 
   clear(): void {
@@ -210,7 +216,10 @@ export class OutboundQueue {
 
   /** Lagging, every channel has a lane; otherwise only one whose subscription asked for an interval. */
   #newLaneFor(batch: Batch): Lane | undefined {
-    return this.#isLagging || this.#owner.intervalOf(batch.channel) > 0 ? this.#newLane(batch) : undefined;
+    if (!this.#isLagging && this.#owner.intervalOf(batch.channel) === 0) return undefined;
+    // A lane and the line never hold the same channel: what came first would be taken for the newer.
+    if (this.#line.length > 0) this.#lag();
+    return this.#lanes?.get(batch.channel) ?? this.#newLane(batch);
   }
 
   #newLane({ channel, namespace }: Batch): Lane {
@@ -236,7 +245,9 @@ export class OutboundQueue {
     this.#bytes += lane.bytes - before;
     if (conflated > 0) this.#owner.skipped('conflated', lane.namespace.name, conflated);
     // The log has it all: no need to hold megabytes of it for every slow connection.
-    if (lane.bytes <= fixedLimits.recoverLaneBytesMax || overflowOf(lane) !== 'recover') return true;
+    // What comes from there is a page at most, and giving it up would only read it again.
+    const isLong = lane.bytes > fixedLimits.recoverLaneBytesMax && lane.size > 1 && !batch.isFromLog;
+    if (!isLong || overflowOf(lane) !== 'recover') return true;
     this.#giveUp(lane);
     return false;
   }
@@ -312,9 +323,10 @@ export class OutboundQueue {
     if (this.#line.length > 1) this.#lag();
     while (this.#bytes > this.#bounds.outboundBytesMax) {
       const lane = this.#largestLane();
+      // A single frame, or a single publication, above the bound may still leave an otherwise empty queue.
+      if (this.#line.length + (this.#control?.length ?? 0) + (lane?.size ?? 0) <= 1) return;
       if (lane === undefined || !this.#yields(lane)) {
-        // A single frame above the bound may still leave an otherwise empty queue.
-        if (this.#line.length + (this.#control?.length ?? 0) > 1 || lane !== undefined) this.#owner.tooSlow();
+        this.#owner.tooSlow();
         return;
       }
     }

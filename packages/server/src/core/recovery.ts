@@ -11,7 +11,8 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
 import type { Hub } from './hub.ts';
-import { fixedLimits, type Limits } from './limits.ts';
+import { pageBytesMax, type Limits } from './limits.ts';
+import { publicationSize } from './publication-size.ts';
 import type { SubscribedChannel, Subscription } from './subscription.ts';
 
 /** `SubscribeRequest.flag`: answer error 112 in place of `recovered: false`. */
@@ -79,7 +80,10 @@ export class Recovery {
     const publications = subscription.session.hasRoom ? missed : [];
     subscription.offset = publications.at(-1)?.offset ?? request.offset ?? 0;
     if (subscription.offset === channel.top) this.#hub.goLive(subscription);
-    else subscription.state = 'behind';
+    else {
+      subscription.state = 'behind';
+      this.#hub.releaseTail(subscription);
+    }
     return { ...result, recovered: true, offset: request.offset ?? 0, publications };
   }
 
@@ -114,26 +118,38 @@ export class Recovery {
       );
       return;
     }
-    const page = await this.#read(channel, subscription.offset);
-    if (subscription.state !== 'behind') return;
-    const first = page.publications[0]?.offset;
-    if (page.top.epoch !== channel.epoch || first !== subscription.offset + 1) {
-      // Trimmed away meanwhile, or a log that lost its end: say so rather than skip (DEL-9).
-      this.#giveUp(subscription);
-      return;
+    await this.#readPage(subscription, channel);
+  }
+
+  /** While it reads, the channel keeps what is published, so that the end of the page meets the fan-out. */
+  async #readPage(subscription: Subscription, channel: SubscribedChannel): Promise<void> {
+    channel.holdTail();
+    try {
+      const page = await this.#read(channel, subscription.offset);
+      if (!isBehind(subscription)) return;
+      const first = page.publications[0]?.offset;
+      if (page.top.epoch !== channel.epoch || first !== subscription.offset + 1) {
+        // Trimmed away meanwhile, or a log that lost its end: say so rather than skip (DEL-9).
+        this.#giveUp(subscription);
+        return;
+      }
+      const rest = channel.tailAfter(page.publications.at(-1)?.offset ?? 0) ?? [];
+      this.#send(subscription, channel, [...page.publications, ...rest.map((live) => live.publication)]);
+    } finally {
+      channel.releaseTail();
     }
-    this.#send(subscription, channel, page.publications);
   }
 
   /** Sends up to a page's bytes; goes live in the same turn where that reaches the top. */
   #send(subscription: Subscription, channel: SubscribedChannel, publications: readonly Publication[]): void {
     // Nothing beyond the fan-out's own position: going live from there would deliver it again.
-    const due = cutToBytes(publications.filter((publication) => (publication.offset ?? 0) <= channel.top));
+    const known = publications.filter((publication) => (publication.offset ?? 0) <= channel.top);
+    const due = cutToBytes(known, pageBytesMax(this.#limits));
     const last = due.at(-1)?.offset;
     if (last !== undefined) {
       subscription.offset = last;
       const pushes = due.map((pub) => publicationPush(channel.name, pub, channel.epoch));
-      subscription.session.deliver(new Batch(channel, pushes));
+      subscription.session.deliver(new Batch(channel, pushes, true));
     }
     if (subscription.state === 'behind' && subscription.offset === channel.top) this.#hub.goLive(subscription);
   }
@@ -162,14 +178,14 @@ export class Recovery {
       .map((live) => live.publication)
       .filter((publication) => (publication.offset ?? 0) <= channel.top);
     // Nothing at hand although it was at first: the log is asked when catching up, and gives up honestly.
-    return cutToBytes([...found, ...rest]);
+    return cutToBytes([...found, ...rest], pageBytesMax(this.#limits));
   }
 
   #read(channel: SubscribedChannel, offset: number): Promise<HistoryPage> {
     return this.#broker.history(channel.name, {
       since: { offset, epoch: channel.epoch },
       limit: this.#limits.recoveryPageMax,
-      bytesMax: fixedLimits.recoveryPageBytesMax,
+      bytesMax: pageBytesMax(this.#limits),
     });
   }
 }
@@ -184,11 +200,12 @@ function isBehind(subscription: Subscription): boolean {
   return subscription.state === 'behind';
 }
 
-function cutToBytes(publications: Publication[]): Publication[] {
+/** The first of them always, however large it is. */
+function cutToBytes(publications: Publication[], bytesMax: number): Publication[] {
   let bytes = 0;
-  for (let i = 0; i < publications.length; i += 1) {
-    bytes += publications[i]?.data.length ?? 0;
-    if (bytes > fixedLimits.recoveryPageBytesMax && i > 0) return publications.slice(0, i);
+  for (const [i, publication] of publications.entries()) {
+    bytes += publicationSize(publication);
+    if (bytes > bytesMax && i > 0) return publications.slice(0, i);
   }
   return publications;
 }

@@ -263,3 +263,19 @@ test('S12: __proto__ and its kin are ordinary words: as channel, user, method, t
   assert.equal(new TextDecoder().decode(peer.pushes('chat:a').at(-1)?.pub?.data), '{"__proto__":{"admin":true}}');
   assert.equal(({} as { admin?: boolean }).admin, undefined);
 });
+
+test('S21: who sends commands faster than allowed is read later, and is refused nothing', async () => {
+  const { core, clock } = await start({ limits: { commandRateMax: 20 } });
+  const flood = await open(core, clock, 'mallory');
+  const calm = await open(core, clock, 'ann');
+  for (let i = 0; i < 30; i += 1) flood.command({ presence_stats: { channel } });
+  for (let i = 0; i < 100; i += 1) {
+    calm.command({ presence_stats: { channel } });
+    await clock.advanceAsync(50);
+  }
+  assert.ok(flood.heldMs > 0);
+  assert.equal(calm.heldMs, 0);
+  assert.ok((core.counters.snapshot().connections_held ?? 0) > 0);
+  assert.equal(flood.replies.filter((reply) => reply.error !== undefined).length, 0);
+  assert.equal(flood.closedWith, undefined);
+});

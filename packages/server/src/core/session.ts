@@ -13,8 +13,9 @@ import { replyFrame, type Batch } from './batch.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import type { Timer } from './clock.ts';
 import { CommandIntake, type CallOf, type IntakeHost, type TableOf } from './command-intake.ts';
+import { CommandPace } from './command-pace.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { fixedLimits } from './limits.ts';
+import { catchUpRoomBytes, fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
 import type { Services } from './services.ts';
 import type { SessionState } from './session-state.ts';
@@ -43,6 +44,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   readonly #intake: CommandIntake<Session>;
   readonly #queue: OutboundQueue;
   readonly #heartbeat: Heartbeat;
+  readonly #pace = new CommandPace();
   readonly #connectByMs: number;
   #laneTimer: Timer | undefined;
   #roundTripMs: number | undefined;
@@ -75,7 +77,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   }
 
   get hasRoom(): boolean {
-    return this.#state !== 'closed' && this.#queue.bytes < fixedLimits.catchUpQueueBytesMax;
+    return this.#state !== 'closed' && this.#queue.bytes < catchUpRoomBytes(this.#services.limits);
   }
 
   /** How others see this session in a channel. */
@@ -104,6 +106,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
       return;
     }
     for (const command of commands) this.#intake.accept(command);
+    this.#keepPace(commands.length, frame.length);
   }
 
   confirmed(roundTripMs: number | undefined, aheadBytes: number): void {
@@ -256,6 +259,14 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     this.#catchingUp.add(subscription);
   }
 
+  mayRead(subscription: Subscription): boolean {
+    return this.hasRoom && this.#queue.isClear(subscription.channelName);
+  }
+
+  soon(fn: () => void): void {
+    this.#services.clock.soon(fn);
+  }
+
   readPage(subscription: Subscription): Promise<boolean> {
     return this.#services.recovery.readPage(subscription);
   }
@@ -279,7 +290,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     if (subscription.state === 'ended') return;
     const isMember = subscription.state !== 'joining' && subscription.channel?.namespace.presence === true;
     this.#services.hub.leave(subscription);
-    this.#queue.dropLane(subscription.channelName);
+    this.#queue.drop(subscription.channelName);
     if (isMember) this.#services.leavePresence(subscription.channelName, this.id);
   }
 
@@ -298,6 +309,15 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
    */
   retire(kind: DisconnectKind): void {
     this.#intake.retire(kind);
+  }
+
+  /** One connection's flood of commands must not take the time of the others (S21). */
+  #keepPace(commands: number, bytes: number): void {
+    const { limits, clock, telemetry } = this.#services;
+    const holdMs = this.#pace.spend(commands, bytes, limits.commandRateMax, clock.monotonic());
+    if (holdMs === 0) return;
+    telemetry.count('connections_held');
+    this.connection.hold(holdMs);
   }
 
   #enqueue(frame: OutboundFrame): void {

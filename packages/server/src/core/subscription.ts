@@ -33,6 +33,8 @@ export class Subscription {
   channel: SubscribedChannel | undefined;
   /** Offset of the last publication sent; kept only while `behind`. */
   offset = 0;
+  /** The channel keeps its tail for it: see `Channel.holdTail`. */
+  holdsTail = false;
   /** Milliseconds since 1970 when the grant ends; 0: never. */
   expiresAtMs = 0;
   /** Milliseconds between updates that the client asked for; 0: none. */

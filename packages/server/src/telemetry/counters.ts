@@ -12,6 +12,7 @@ export class Counters implements Telemetry {
     connections_opened: 0,
     connections_closed: 0,
     handshakes_refused: 0,
+    connections_held: 0,
     commands_received: 0,
     commands_rejected: 0,
     frames_received: 0,
@@ -51,7 +52,7 @@ export class Counters implements Telemetry {
 
   /** What was counted with labels; the total may be more than their sum. */
   labelled(name: CounterName): ReadonlyMap<string, number> {
-    return this.#labelled.get(name) ?? new Map();
+    return this.#labelled.get(name) ?? new Map<string, number>();
   }
 
   #countLabel(name: CounterName, by: number, label: string): void {

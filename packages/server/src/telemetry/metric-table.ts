@@ -59,6 +59,9 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
       ],
     },
   },
+  connections_held: {
+    help: 'Times that a connection was read later, because it sent commands faster than `commandRateMax`.',
+  },
   commands_received: {
     help: 'Commands of clients, by method.',
     label: { name: 'method', values: 'a method of the protocol' },

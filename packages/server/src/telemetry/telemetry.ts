@@ -18,6 +18,8 @@ export type CounterName =
   | 'connections_closed'
   /** Label: the reason. */
   | 'handshakes_refused'
+  /** A connection sent commands faster than allowed, and was read later (S21). */
+  | 'connections_held'
   /** Label: the method. */
   | 'commands_received'
   /** Label: the code of the rejection. */

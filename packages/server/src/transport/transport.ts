@@ -34,6 +34,11 @@ export interface Connection {
    * transport whose peers cannot answer takes the kernel's word for it.
    */
   mark(): void;
+  /**
+   * Reads nothing from the peer for so long, so that its own network holds it back. What was read
+   * already still arrives. A longer hold replaces a shorter one; closing ends it.
+   */
+  hold(ms: number): void;
   /** Says why, lets queued bytes leave, then ends; terminates by itself when the peer does not follow. */
   close(kind: DisconnectKind, detail?: string): void;
   /** Ends at once. */

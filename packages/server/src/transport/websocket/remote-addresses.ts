@@ -53,6 +53,24 @@ export class RemoteAddresses {
   }
 }
 
+/**
+ * Whom a limit by address counts: an IPv4 address, or the network of an IPv6 one (its first 64 bits), because
+ * one customer is given that many addresses at the least (RFC 6177, RFC 7421).
+ */
+export function limitedBy(address: string): string {
+  if (isIP(address) !== 6) return address;
+  const [plain = ''] = address.split('%');
+  const [head = '', tail] = plain.split('::');
+  const groups = (text: string | undefined): string[] => (text === undefined || text === '' ? [] : text.split(':'));
+  const known = groups(head);
+  // A dotted end is two groups.
+  const last = groups(tail).flatMap((group) => (group.includes('.') ? ['', ''] : [group]));
+  const zeros = tail === undefined ? 0 : 8 - known.length - last.length;
+  const all = [...known, ...Array.from({ length: zeros }, () => '0'), ...last];
+  const network = all.slice(0, 4).map((group) => Number.parseInt(group, 16).toString(16));
+  return `${network.join(':')}::/64`;
+}
+
 /** An IPv4 address that came over an IPv6 socket, in its usual form, so that it is counted as one. */
 function plainAddress(address: string): string {
   return address.startsWith('::ffff:') && isIP(address.slice(7)) === 4 ? address.slice(7) : address;

@@ -17,11 +17,17 @@ export interface ConnectionOwner {
 
 const open = 1; // WebSocket.OPEN
 /**
- * Pings a peer may send at once, and how long one is counted (S15: 2 a second in the long run). Below
- * the pongs that ws lets wait, so that the peer is told before ws cuts it off.
+ * Control frames that nobody asked for, at once, and how long one is counted (S15: 2 a second in the
+ * long run). Below the pongs that ws lets wait, so that the peer is told before ws cuts it off.
  */
-const pingsMax = 10;
-const pingSpanMs = 500;
+const controlFramesMax = 10;
+const controlSpanMs = 500;
+/** Bytes of one connection that are acted on before others have their turn: a chunk may hold thousands of frames. */
+const turnBytes = 16 * 1024;
+/** Frames of a peer that goes on although it was told the end; more, and what it sends is dropped unread. */
+const framesAfterEndMax = 64;
+/** For the Close frame to arrive, where a peer is cut off that does not heed it. */
+const lingerMs = 1_000;
 
 /** How ws names what a peer did wrong, and the close code it sends for it. */
 const violationCodes: Readonly<Record<string, number>> = {
@@ -58,6 +64,8 @@ export class WebSocketConnection implements Connection {
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
   readonly #owner: ConnectionOwner;
+  /** How ws takes bytes in. */
+  readonly #feed: (this: Duplex, chunk: Buffer) => void;
   #handler: ConnectionHandler | undefined;
   /** Set once we began to end it. */
   #reason: ClosedReason | undefined;
@@ -67,8 +75,13 @@ export class WebSocketConnection implements Connection {
   /** Marks on their way, oldest first. Bounded by the window: the queue sends none while it is full. */
   #marks: Mark[] | undefined;
   #markNumber = 0;
-  #pings = 0;
-  #pingsSinceMs = 0;
+  #controlFrames = 0;
+  #controlSinceMs = 0;
+  #heldUntilMs = 0;
+  #isHeld = false;
+  #framesAfterEnd = 0;
+  /** What comes in is dropped unread. */
+  #isDeaf = false;
   #framesReceived = 0;
   #framesAtSweep = -1;
 
@@ -86,6 +99,10 @@ export class WebSocketConnection implements Connection {
     ws.on('error', onError);
     ws.on('close', onClose);
     socket.on('end', onEnd);
+    // Ours stands before ws's own, which it calls a slice at a time.
+    const [feed] = socket.listeners('data') as ((this: Duplex, chunk: Buffer) => void)[];
+    this.#feed = feed!;
+    socket.on('data', onData).off('data', this.#feed);
   }
 
   get transport(): string {
@@ -133,11 +150,14 @@ export class WebSocketConnection implements Connection {
 
   /** A peer that fell behind may answer only the newest ping: each answer is one to all before it. */
   ponged(payload: Buffer): void {
-    if (payload.length !== 4 || this.#marks === undefined) return;
-    const number = payload.readUInt32BE();
-    const index = this.#marks.findIndex((mark) => mark.number === number);
-    const mark = this.#marks[index];
-    if (mark === undefined) return;
+    const number = payload.length === 4 ? payload.readUInt32BE() : undefined;
+    const index = this.#marks?.findIndex((mark) => mark.number === number) ?? -1;
+    const mark = this.#marks?.[index];
+    if (this.#marks === undefined || mark === undefined) {
+      // Allowed as a sign of life (RFC 6455 section 5.5.3), at the pace of one.
+      this.#controlFrame('too many pong frames that nobody asked for');
+      return;
+    }
     this.#marks.splice(0, index + 1);
     if (this.#marks.length === 0) this.#marks = undefined;
     this.#confirmed = mark.position;
@@ -148,8 +168,19 @@ export class WebSocketConnection implements Connection {
     }
   }
 
+  hold(ms: number): void {
+    if (this.#reason !== undefined || this.#ws.readyState !== open) return;
+    this.#heldUntilMs = Math.max(this.#heldUntilMs, this.#owner.clock.monotonic() + ms);
+    if (this.#isHeld) return;
+    this.#isHeld = true;
+    this.#ws.pause();
+    this.#releaseIn(ms);
+  }
+
   close(kind: DisconnectKind, detail?: string): void {
     if (this.#reason !== undefined) return;
+    // The peer's own Close frame is to be read.
+    this.#release();
     const reason = closeReason(detail ?? kind.reason);
     this.#reason = { code: kind.code, reason: reason.toString(), byPeer: false };
     this.#ws.close(kind.code, reason);
@@ -169,14 +200,33 @@ export class WebSocketConnection implements Connection {
     const { _receiver: receiver } = this.#ws as unknown as {
       _receiver: { _bufferedBytes: number; _fragmented: number };
     };
-    const isUnfinished = receiver._bufferedBytes > 0 || receiver._fragmented !== 0;
+    const isUnfinished = !this.#isHeld && (receiver._bufferedBytes > 0 || receiver._fragmented !== 0);
     const isStuck = isUnfinished && this.#framesAtSweep === this.#framesReceived;
     this.#framesAtSweep = isUnfinished ? this.#framesReceived : -1;
     return isStuck;
   }
 
+  /** Bytes from the peer. What is more than a turn's worth waits for the next one (S21, BP-5). */
+  read(chunk: Buffer): void {
+    if (this.#isDeaf) return;
+    if (chunk.length <= turnBytes) {
+      this.#feed.call(this.#socket, chunk);
+      return;
+    }
+    // In this order: a stream that flows would hand the rest out again at once.
+    this.#ws.pause();
+    this.#socket.unshift(chunk.subarray(turnBytes));
+    this.#feed.call(this.#socket, chunk.subarray(0, turnBytes));
+    this.#owner.clock.soon(() => {
+      if (!this.#isHeld) this.#ws.resume();
+    });
+  }
+
   receive(data: Buffer, isBinary: boolean): void {
-    if (this.#reason !== undefined) return;
+    if (this.#reason !== undefined) {
+      this.#unheeded();
+      return;
+    }
     this.#framesReceived = (this.#framesReceived + 1) | 0;
     if (isBinary !== this.codec.binary) {
       this.#debug(`a ${isBinary ? 'binary' : 'text'} frame on a ${this.codec.name} connection`);
@@ -192,15 +242,8 @@ export class WebSocketConnection implements Connection {
 
   /** ws has answered it already; at most 16 answers wait unsent, beyond that it terminates by itself (S15). */
   pinged(): void {
-    if (this.#ws.readyState !== open) {
-      this.#reason ??= { code: 1008, reason: 'pongs are not read', byPeer: false };
-      return;
-    }
-    const nowMs = this.#owner.clock.monotonic();
-    const paidOff = Math.floor((nowMs - this.#pingsSinceMs) / pingSpanMs);
-    this.#pings = Math.max(0, this.#pings - paidOff) + 1;
-    if (paidOff > 0) this.#pingsSinceMs = nowMs;
-    if (this.#pings > pingsMax) this.close(disconnects.tooManyRequests, 'too many ping frames');
+    if (this.#ws.readyState !== open) this.#reason ??= { code: 1008, reason: 'pongs are not read', byPeer: false };
+    this.#controlFrame('too many ping frames');
   }
 
   /** ws has sent the close code that fits, and waits for the peer to follow. */
@@ -225,6 +268,42 @@ export class WebSocketConnection implements Connection {
     } catch (error) {
       this.#bug(error, 'closed');
     }
+  }
+
+  #controlFrame(tooMany: string): void {
+    if (this.#reason !== undefined) {
+      this.#unheeded();
+      return;
+    }
+    const nowMs = this.#owner.clock.monotonic();
+    const paidOff = Math.floor((nowMs - this.#controlSinceMs) / controlSpanMs);
+    this.#controlFrames = Math.max(0, this.#controlFrames - paidOff) + 1;
+    if (paidOff > 0) this.#controlSinceMs = nowMs;
+    if (this.#controlFrames > controlFramesMax) this.close(disconnects.tooManyRequests, tooMany);
+  }
+
+  /** What comes after the end is worth nothing, and a flood of it still costs the time of others. */
+  #unheeded(): void {
+    this.#framesAfterEnd += 1;
+    if (this.#framesAfterEnd !== framesAfterEndMax) return;
+    this.#isDeaf = true;
+    this.#owner.clock.after(lingerMs, () => {
+      this.#ws.terminate();
+    });
+  }
+
+  #releaseIn(ms: number): void {
+    this.#owner.clock.after(ms, () => {
+      const leftMs = this.#heldUntilMs - this.#owner.clock.monotonic();
+      if (leftMs > 0) this.#releaseIn(Math.max(1, leftMs));
+      else this.#release();
+    });
+  }
+
+  #release(): void {
+    if (!this.#isHeld) return;
+    this.#isHeld = false;
+    this.#ws.resume();
   }
 
   /** A handler never throws; where one does, its connection ends and the others go on (S23). */
@@ -258,6 +337,10 @@ function onError(this: WebSocket, error: Error): void {
 
 function onClose(this: WebSocket, code: number, reason: Buffer): void {
   (this as Tagged)[connectionOf]?.closed(code, reason);
+}
+
+function onData(this: Duplex, chunk: Buffer): void {
+  (this as Tagged)[connectionOf]?.read(chunk);
 }
 
 function onEnd(this: Duplex): void {

@@ -11,6 +11,7 @@ import {
   upgradeRequest,
   VirtualClock,
 } from '@tutti/testkit';
+import { disconnects } from '@tutti/protocol';
 import { WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import { HttpServer } from '../../http/http-server.ts';
@@ -295,6 +296,100 @@ test('S21: X-Forwarded-For is believed from trusted proxies only, from its end',
       ),
     RangeError,
   );
+});
+
+test('S21: the addresses of one IPv6 network are one address to the limits', { timeout }, async (context) => {
+  const { port, connections } = await start(context, {
+    trustedProxies: ['127.0.0.1'],
+    connectionsPerAddressMax: 1,
+  });
+  const from = (address: string) => HostileWebSocket.open(port, { headers: { 'X-Forwarded-For': address } });
+  const first = await from('2001:db8:0:1::1');
+  await assert.rejects(from('2001:0db8::1:ffff:0:0:9'), /503/);
+  await assert.rejects(from('2001:db8:0:1:1:2:192.0.2.1'), /503/);
+  const peers = [await from('2001:db8:0:2::1'), await from('192.0.2.1'), await from('::ffff:192.0.2.2')];
+  await eventually(() => connections.length === 4);
+  assert.equal(connections[0]?.remoteAddress, '2001:db8:0:1::1');
+  first.destroy();
+  await eventually(async () => {
+    const again = await from('2001:db8:0:1:8::').catch(() => undefined);
+    if (again !== undefined) peers.push(again);
+    return again !== undefined;
+  });
+  for (const peer of peers) peer.destroy();
+});
+
+test(
+  'S15: pongs that nobody asked for end the connection, unless they come at the pace of a sign of life',
+  { timeout },
+  async (context) => {
+    const clock = new VirtualClock();
+    const { port, connections } = await start(context, {}, clock);
+    const pong = rawFrame({ opcode: opcodes.pong, payload: 'mark' });
+    assert.equal(await closeCodeAfter(port, Buffer.concat(new Array<Buffer>(11).fill(pong))), 3013);
+    const calm = await HostileWebSocket.open(port);
+    await eventually(() => connections.length === 2);
+    for (let i = 0; i < 100; i++) {
+      calm.write(pong);
+      calm.send({ opcode: opcodes.ping });
+      assert.equal((await calm.next())?.opcode, opcodes.pong);
+      clock.advance(1_000);
+    }
+    calm.destroy();
+  },
+);
+
+test(
+  'S15: a peer that goes on after its end was told is not read any more, and cut off',
+  { timeout },
+  async (context) => {
+    const clock = new VirtualClock();
+    const { port, transport } = await start(context, { closeTimeoutMs: 60_000 }, clock);
+    const peer = await HostileWebSocket.open(port);
+    peer.write(Buffer.concat(new Array<Buffer>(200).fill(rawFrame({ opcode: opcodes.ping }))));
+    assert.equal((await peer.closeFrame())?.code, 3013);
+    clock.advance(1_000);
+    await peer.ended();
+    await eventually(() => transport.connections === 0);
+  },
+);
+
+test('S21: a connection is held for so long, and what it sent meanwhile is read then', { timeout }, async (context) => {
+  const clock = new VirtualClock();
+  const { port, connections, received } = await start(context, { sweepIntervalMs: 5_000 }, clock);
+  const held = await HostileWebSocket.open(port);
+  const other = await HostileWebSocket.open(port);
+  await eventually(() => connections.length === 2);
+  connections[0]?.hold(1_000);
+  connections[0]?.hold(20_000);
+  held.send({ opcode: opcodes.text, payload: 'held' });
+  clock.advance(19_999);
+  other.send({ opcode: opcodes.text, payload: 'other' });
+  await eventually(() => received.length === 1);
+  assert.deepEqual(received, ['other']);
+  clock.advance(1);
+  await eventually(() => received.length === 2);
+  // A hold ends with the connection: the peer's half of the closing handshake is read.
+  connections[0]?.hold(60_000);
+  connections[0]?.close(disconnects.shutdown);
+  assert.equal((await held.closeFrame())?.code, 3001);
+  held.send({ opcode: opcodes.close, payload: closePayload(3001) });
+  await held.ended();
+  other.destroy();
+});
+
+test('S21: a chunk of thousands of frames is acted on in turns', { timeout }, async (context) => {
+  const { port, connections, received } = await start(context);
+  const flood = await HostileWebSocket.open(port);
+  const other = await HostileWebSocket.open(port);
+  await eventually(() => connections.length === 2);
+  const count = 20_000;
+  flood.write(Buffer.concat(new Array<Buffer>(count).fill(rawFrame({ opcode: opcodes.text, payload: '{"id":1}' }))));
+  await eventually(() => received.length > 0);
+  other.send({ opcode: opcodes.text, payload: 'other' });
+  await eventually(() => received.length === count + 1);
+  assert.ok(received.indexOf('other') < count, 'the other one waited for the whole flood');
+  for (const peer of [flood, other]) peer.destroy();
 });
 
 test('BP-1: a peer that ends its side and does not read is terminated', { timeout }, async (context) => {

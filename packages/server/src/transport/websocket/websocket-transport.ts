@@ -9,7 +9,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
 import type { OriginRules } from './origin.ts';
-import { RemoteAddresses } from './remote-addresses.ts';
+import { limitedBy, RemoteAddresses } from './remote-addresses.ts';
 import { WebSocketConnection, type ConnectionOwner } from './websocket-connection.ts';
 
 export interface WebSocketOptions extends OriginRules {
@@ -54,7 +54,7 @@ export class WebSocketTransport implements Transport {
   readonly #addresses: RemoteAddresses;
   readonly #owner: ConnectionOwner;
   readonly #connections = new Set<WebSocketConnection>();
-  /** Connections by address, to bound each. As many entries as connections, at most. */
+  /** Connections by address, or IPv6 network, to bound each. As many entries as connections, at most. */
   readonly #perAddress = new Map<string, number>();
   /** When each ending connection is terminated, soonest first: all get the same time. */
   readonly #ending = new Map<WebSocketConnection, number>();
@@ -130,7 +130,7 @@ export class WebSocketTransport implements Transport {
       return this.#busy('connections', 'the node has as many connections as allowed');
     }
     const address = this.#addresses.of(request);
-    if ((this.#perAddress.get(address) ?? 0) >= this.#options.connectionsPerAddressMax) {
+    if ((this.#perAddress.get(limitedBy(address)) ?? 0) >= this.#options.connectionsPerAddressMax) {
       return this.#busy('address', 'this address has as many connections as allowed');
     }
     const handshake = checkHandshake(request, this.#options);
@@ -180,7 +180,8 @@ export class WebSocketTransport implements Transport {
   ): void {
     const connection = new WebSocketConnection(ws, socket, codec, address, this.#owner);
     this.#connections.add(connection);
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    const limited = limitedBy(address);
+    this.#perAddress.set(limited, (this.#perAddress.get(limited) ?? 0) + 1);
     this.#sweepLater();
     try {
       connection.begin(accept(connection));
@@ -194,9 +195,10 @@ export class WebSocketTransport implements Transport {
   #forget(connection: WebSocketConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#ending.delete(connection);
-    const left = (this.#perAddress.get(connection.remoteAddress) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(connection.remoteAddress);
-    else this.#perAddress.set(connection.remoteAddress, left);
+    const limited = limitedBy(connection.remoteAddress);
+    const left = (this.#perAddress.get(limited) ?? 1) - 1;
+    if (left === 0) this.#perAddress.delete(limited);
+    else this.#perAddress.set(limited, left);
     if (this.#connections.size > 0) return;
     const waiting = this.#whenEmpty;
     this.#whenEmpty = [];

@@ -1,0 +1,27 @@
+/** Bytes of a frame that count as one more command: decoding a long one costs, too. */
+const bytesPerCommand = 4 * 1024;
+/** Who is held is held for at least so long: to stop and go on for each single command would cost more than it saves. */
+const holdMinMs = 50;
+
+/**
+ * How fast one connection may send commands (S21): so many a second, and a second's worth at once.
+ *
+ * Who sends faster is not refused, only read later, so that its own network holds it back; an honest
+ * client that publishes a lot needs no answer to that. What has been read is carried out, so the
+ * balance may fall below zero, and the connection is then held until it is paid.
+ */
+export class CommandPace {
+  #left: number | undefined;
+  #countedMs = 0;
+
+  /** Milliseconds to hold the connection; 0: go on. `perSecond` 0: any number. */
+  spend(commands: number, bytes: number, perSecond: number, nowMs: number): number {
+    if (perSecond <= 0) return 0;
+    const earned = ((nowMs - this.#countedMs) * perSecond) / 1_000;
+    this.#countedMs = nowMs;
+    // A frame that holds nothing costs the work of finding that out.
+    const cost = Math.max(1, commands) + Math.floor(bytes / bytesPerCommand);
+    this.#left = Math.min(perSecond, (this.#left ?? perSecond) + earned) - cost;
+    return this.#left >= 0 ? 0 : Math.max(holdMinMs, (-this.#left * 1_000) / perSecond);
+  }
+}
