@@ -69,6 +69,12 @@ export class RawConnection {
     this.#socket.destroy();
   }
 
+  /** As a network does that drops a connection for good: RST, no closing handshake. */
+  reset(): void {
+    this.#why = 'reset here';
+    this.#socket.resetAndDestroy();
+  }
+
   /** Always true: read on. */
   #read(chunk: Buffer): boolean {
     try {
