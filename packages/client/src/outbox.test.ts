@@ -294,8 +294,18 @@ test('1009 on a subscribe ends that subscription, on the connect the client; wit
   scene.tutti.close();
 
   const huge = setScene({ data: 'x'.repeat(6_000) }, (script) => (script.frameBytesMax = 5_000));
+  const off = huge.tutti.on('state', ({ to }) => {
+    if (to !== 'disconnected') return;
+    off();
+    huge.tutti.connect();
+  });
   await huge.pass(600);
-  assert.deepEqual([huge.tutti.state, huge.errors.map(({ code }) => code)], ['disconnected', [11]]);
+  assert.deepEqual(
+    huge.changes.map(({ to }) => to),
+    ['disconnected', 'connecting', 'disconnected'],
+  );
+  assert.equal(huge.errors[0]?.code, 11);
+  assert.match(huge.errors[1]?.message ?? '', /more than the server takes/);
   huge.tutti.close();
 });
 

@@ -115,6 +115,13 @@ test('another user may be next: after disconnect(), or an end by the server, no 
   room.subscribe();
   await scene.pass(momentMs);
   assert.deepEqual(sent(), ['ann', 'room of ann']);
+
+  scene.server.socket.reply({ push: { channel: 'room', unsubscribe: { code: 2000, reason: 'by the server' } } });
+  assert.equal(room.state, 'unsubscribed');
+  user = 'bob';
+  room.subscribe();
+  await scene.pass(momentMs);
+  assert.equal(sent().at(-1), 'room of bob');
   scene.tutti.close();
 });
 

@@ -1,6 +1,6 @@
 import type { ByteWriter } from '../byte-writer.ts';
 import { mustFit, type AnyMessage, type Field, type MessageType } from '../message-types.ts';
-import { breaksToSpaces } from './scanner.ts';
+import { breaksToSpaces } from './breaks-to-spaces.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;

@@ -1,4 +1,5 @@
 import { BadFrame, frameBounds } from '../codec.ts';
+import { breaksToSpaces } from './breaks-to-spaces.ts';
 
 /** Byte classes inside a string: 0 is taken as it is, the rest needs a look. */
 const QUOTE = 0x22;
@@ -389,13 +390,5 @@ export class Scanner {
     for (let i = 2; i < length; i++) ok &&= ((this.#bytes[pos + i] ?? 0) & 0xc0) === 0x80;
     if (!ok) this.#failAt(pos, 'malformed UTF-8');
     return pos + length;
-  }
-}
-
-/** Safe on checked JSON: a string cannot hold these bytes, so all of them are white space. */
-export function breaksToSpaces(json: Uint8Array): void {
-  for (let pos = 0; pos < json.length; pos++) {
-    const byte = json[pos];
-    if (byte === 0x0a || byte === 0x0d) json[pos] = 0x20;
   }
 }
