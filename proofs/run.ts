@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
 import { conversation } from './conversation.ts';
 import type { Proof } from './proof.ts';
+import { slowReader } from './slow-reader.ts';
+import { starvation } from './starvation.ts';
 import { subscribeRaceProof } from './subscribe-race.ts';
+import { window } from './window.ts';
 
 /** In the order in which they are listed. */
-const proofs: readonly Proof[] = [conversation, subscribeRaceProof];
+const proofs: readonly Proof[] = [conversation, subscribeRaceProof, slowReader, window, starvation];
 
 const usage = `npm run proof                       lists the proofs
 npm run proof -- NAME [--OPTION N]  runs one; its figures are the last line, as JSON
