@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { disconnects, rejections, type Reply } from '@tutti/protocol';
+import { jsonCodec } from '@tutti/protocol/json';
 import { protobufCodec } from '@tutti/protocol/protobuf';
 import { MemoryBroker, type Authenticator, type HistoryQuery } from '@tutti/server/internal';
 import { SeededRandom, VirtualClock } from '@tutti/testkit';
@@ -278,4 +279,27 @@ test('S21: who sends commands faster than allowed is read later, and is refused 
   assert.ok((core.counters.snapshot().connections_held ?? 0) > 0);
   assert.equal(flood.replies.filter((reply) => reply.error !== undefined).length, 0);
   assert.equal(flood.closedWith, undefined);
+});
+
+test('S22: many large answers asked for at once are made in turns of the loop', async () => {
+  const { core, clock } = await start({ namespaces: { chat: { historySize: 100 } } });
+  for (let i = 0; i < 50; i += 1) await core.node.publish(channel, { data: text(`"${'x'.repeat(4_000)}"`) });
+  let made = 0;
+  const counting: typeof jsonCodec = {
+    ...jsonCodec,
+    encodeReply: (reply) => {
+      if (reply.history !== undefined) made += 1;
+      return jsonCodec.encodeReply(reply);
+    },
+  };
+  const greedy = await open(core, clock, 'mallory', new MemoryConnection(counting));
+  greedy.stalled = true;
+  greedy.command(...Array.from({ length: 20 }, () => ({ history: { channel, limit: 50 } })));
+  // All that can happen without another turn of the node's loop, happens.
+  for (let i = 0; i < 20; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(made, 1);
+  await clock.advanceAsync(0);
+  for (let i = 0; i < 40; i += 1) await clock.advanceAsync(1);
+  assert.equal(made, 20);
+  assert.equal(greedy.closedWith, undefined);
 });

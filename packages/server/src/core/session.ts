@@ -49,6 +49,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   #laneTimer: Timer | undefined;
   #roundTripMs: number | undefined;
   #catchingUp: CatchUp | undefined;
+  #answerTurn: Promise<void> | undefined;
 
   constructor(connection: Connection, services: Services, commands: CommandTable) {
     this.id = services.random.id();
@@ -199,6 +200,19 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     this.#services.telemetry.count('publications_delivered', batch.pushes.length);
     this.#queue.deliver(batch);
     if (this.#isStillOpen()) this.#services.flushes.connection(this);
+  }
+
+  /**
+   * To be awaited before a large answer is made: resolves at once while little waits for the peer, else one
+   * caller after another, each in a turn of the loop of its own. Many asked for at once would stop the others (S22).
+   */
+  answerTurn(): Promise<void> | undefined {
+    if (this.hasRoom || this.#state === 'closed') return undefined;
+    const turn = (this.#answerTurn ?? Promise.resolve()).then(
+      () => new Promise<void>((resolve) => this.#services.clock.soon(resolve)),
+    );
+    this.#answerTurn = turn;
+    return turn;
   }
 
   /** Answers and control, for this session alone. */

@@ -34,5 +34,6 @@ export async function history(call: Call): Promise<void> {
   if (isForeign) {
     throw new Rejection(rejections.unrecoverablePosition, 'the position belongs to another epoch of the channel');
   }
+  await session.answerTurn();
   call.reply({ history: { publications: [...page.publications], ...page.top } });
 }

@@ -24,10 +24,10 @@ const controlFramesMax = 10;
 const controlSpanMs = 500;
 /** Bytes of one connection that are acted on before others have their turn: a chunk may hold thousands of frames. */
 const turnBytes = 16 * 1024;
-/** Frames of a peer that goes on although it was told the end; more, and what it sends is dropped unread. */
+/** Frames of a peer that goes on although it was told the end; more, and it is not read any more. */
 const framesAfterEndMax = 64;
 /** For the Close frame to arrive, where a peer is cut off that does not heed it. */
-const lingerMs = 1_000;
+const lingerMs = 500;
 
 /** How ws names what a peer did wrong, and the close code it sends for it. */
 const violationCodes: Readonly<Record<string, number>> = {
@@ -80,7 +80,7 @@ export class WebSocketConnection implements Connection {
   #heldUntilMs = 0;
   #isHeld = false;
   #framesAfterEnd = 0;
-  /** What comes in is dropped unread. */
+  /** Nothing is read any more. */
   #isDeaf = false;
   #framesReceived = 0;
   #framesAtSweep = -1;
@@ -218,7 +218,7 @@ export class WebSocketConnection implements Connection {
     this.#socket.unshift(chunk.subarray(turnBytes));
     this.#feed.call(this.#socket, chunk.subarray(0, turnBytes));
     this.#owner.clock.soon(() => {
-      if (!this.#isHeld) this.#ws.resume();
+      if (!this.#isHeld && !this.#isDeaf) this.#ws.resume();
     });
   }
 
@@ -251,6 +251,7 @@ export class WebSocketConnection implements Connection {
     this.#reason ??= { code: violationCodes[error.code ?? ''] ?? 1002, reason: error.message, byPeer: false };
     this.#debug(error.message);
     this.#owner.ending(this);
+    this.#cutOff();
   }
 
   /** The peer will send nothing more. What waits for it may still leave, within the time of a closing handshake. */
@@ -285,8 +286,20 @@ export class WebSocketConnection implements Connection {
   /** What comes after the end is worth nothing, and a flood of it still costs the time of others. */
   #unheeded(): void {
     this.#framesAfterEnd += 1;
-    if (this.#framesAfterEnd !== framesAfterEndMax) return;
+    if (this.#framesAfterEnd === framesAfterEndMax) this.#cutOff();
+  }
+
+  /**
+   * Reads no more, and terminates once the Close frame had time to arrive. To read and drop would not do:
+   * a peer sends as fast as we read, and each read costs memory that must be collected.
+   */
+  #cutOff(): void {
+    if (this.#isDeaf) return;
     this.#isDeaf = true;
+    // Later, because after a violation ws lets the socket flow once more.
+    this.#owner.clock.soon(() => {
+      this.#socket.pause();
+    });
     this.#owner.clock.after(lingerMs, () => {
       this.#ws.terminate();
     });
