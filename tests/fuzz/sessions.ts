@@ -18,22 +18,44 @@ export interface SessionFuzzResult {
   readonly commands: number;
   readonly connections: number;
   readonly closedByServer: number;
+  /** Publications that peers were told they would not get. */
+  readonly skipped: number;
   readonly failures: readonly string[];
   readonly heapGrowthBytes: number;
   readonly perSecond: number;
 }
 
-const channels = ['chat:a', 'chat:b', 'short:a', 'live:a', 'none:a', 'chat:', 'chat:é', '', 'x'.repeat(300), '__proto__', 'chat:constructor'];
+type Totals = { commands: number; connections: number; closedByServer: number; skipped: number };
+
+const channels = [
+  'chat:a',
+  'chat:b',
+  'short:a',
+  'live:a',
+  'none:a',
+  'chat:',
+  'chat:é',
+  '',
+  'x'.repeat(300),
+  '__proto__',
+  'chat:constructor',
+];
+/** Of the deliveries that may leave something out. */
+const conflated = ['last:a', 'keyed:a', 'loose:a'];
 const payloads = ['1', '"text"', '{"a":[1,2,{"b":null}]}', '{}', '"\\u0000"', '[[[[1]]]]'];
 const connectionsAtOnce = 4;
 const failuresMax = 10;
 /** Far from the ids of sound commands, whichever digit is changed. */
 const brokenId = 1_111_111_111;
 
-export async function fuzzSessions(options: { sequences: number; seed: number; progress?: (done: number) => void }): Promise<SessionFuzzResult> {
+export async function fuzzSessions(options: {
+  sequences: number;
+  seed: number;
+  progress?: (done: number) => void;
+}): Promise<SessionFuzzResult> {
   const random = new SeededRandom(options.seed);
   const failures: string[] = [];
-  const totals = { commands: 0, connections: 0, closedByServer: 0 };
+  const totals = { commands: 0, connections: 0, closedByServer: 0, skipped: 0 };
   const started = performance.now();
   let core = await startCore(options.seed);
   let heapBefore = 0;
@@ -65,13 +87,26 @@ function startCore(seed: number): Promise<CoreNode> {
       short: { historySize: 2 },
       live: { presence: true },
       personal: { historySize: 5, allowSubscribe: 'nobody' },
+      last: { historySize: 20, delivery: 'latest' },
+      keyed: { historySize: 20, delivery: 'latest_by_key' },
+      loose: { overflow: 'drop' },
     },
-    limits: { subscriptionsMax: 6, pendingCommandsMax: 20, recoveryPageMax: 3, outboundBytesMax: 32 * 1024, inFlightBytesMax: 4 * 1024 },
-    rpc: { echo: (data) => data, fail: () => Promise.reject(new Error('as planned')), slow: () => new Promise((resolve) => setImmediate(resolve)) },
+    limits: {
+      subscriptionsMax: 6,
+      pendingCommandsMax: 20,
+      recoveryPageMax: 3,
+      outboundBytesMax: 32 * 1024,
+      inFlightBytesMax: 4 * 1024,
+    },
+    rpc: {
+      echo: (data) => data,
+      fail: () => Promise.reject(new Error('as planned')),
+      slow: () => new Promise((resolve) => setImmediate(resolve)),
+    },
   });
 }
 
-async function runSequence(core: CoreNode, random: SeededRandom, totals: { commands: number; connections: number; closedByServer: number }): Promise<string | undefined> {
+async function runSequence(core: CoreNode, random: SeededRandom, totals: Totals): Promise<string | undefined> {
   const clock = core.clock as VirtualClock;
   const peers = Array.from({ length: 1 + below(random, connectionsAtOnce) }, () => new Peer(core, random));
   totals.connections += peers.length;
@@ -79,19 +114,42 @@ async function runSequence(core: CoreNode, random: SeededRandom, totals: { comma
   for (let step = 0; step < steps; step += 1) {
     const peer = pick(random, peers);
     totals.commands += peer.act();
-    if (random.next() < 0.3) await core.node.publish(pick(random, ['chat:a', 'chat:b', 'short:a', 'live:a']), { data: Buffer.from('1') });
+    if (random.next() < 0.3)
+      await core.node.publish(pick(random, ['chat:a', 'chat:b', 'short:a', 'live:a']), { data: Buffer.from('1') });
+    if (random.next() < 0.3) await publishMany(core, random);
     if (random.next() < 0.5) await clock.advanceAsync(random.next() < 0.05 ? random.next() * 40_000 : 0);
   }
   for (const peer of peers) peer.finish();
   await clock.advanceAsync(1);
   totals.closedByServer += peers.filter((peer) => peer.link.closedWith !== undefined).length;
-  const problem = peers.map((peer) => peer.problem()).find((found) => found !== undefined);
+  for (const peer of peers) for (const { push } of peer.link.replies) totals.skipped += push?.pub?.skipped ?? 0;
+  const tops = await topsOf(core, ['chat:a', 'chat:b', 'short:a', 'last:a', 'keyed:a']);
+  const problem = peers.map((peer) => peer.problem(tops)).find((found) => found !== undefined);
   for (const peer of peers) peer.link.drop();
   await clock.advanceAsync(1);
   const { connections, subscriptions, channels: open } = core.node.figures(1);
-  if (connections + subscriptions + open > 0) return `left behind: ${connections} connections, ${subscriptions} subscriptions, ${open} channels`;
+  if (connections + subscriptions + open > 0)
+    return `left behind: ${connections} connections, ${subscriptions} subscriptions, ${open} channels`;
   const { bugs } = core.counters.snapshot();
   return bugs > 0 ? `${bugs} bugs counted` : problem;
+}
+
+async function topsOf(core: CoreNode, names: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const pages = await Promise.all(
+    names.map(async (name) => [name, (await core.broker.history(name, { limit: 0 })).top.offset] as const),
+  );
+  return new Map(pages);
+}
+
+/** Enough at once that peers which do not read lag, and now and then that their queues are full. */
+async function publishMany(core: CoreNode, random: SeededRandom): Promise<void> {
+  const channel = pick(random, [...conflated, 'chat:a']);
+  const data = Buffer.from(JSON.stringify('.'.repeat(below(random, 2_000))));
+  const count = 1 + below(random, 40);
+  for (let i = 0; i < count; i += 1) {
+    const key = `k${below(random, 3)}`;
+    await core.node.publish(channel, { data, key, ...(random.next() < 0.05 ? { final: true } : {}) });
+  }
 }
 
 class Peer {
@@ -111,9 +169,9 @@ class Peer {
     const chance = random.next();
     if (this.link.closedWith !== undefined) return 0;
     if (chance < 0.04) this.#sendBroken();
-    else if (chance < 0.06) this.link.stalled = true;
-    else if (chance < 0.1) this.link.read();
-    else if (chance < 0.12) this.link.pong();
+    else if (chance < 0.1) this.link.stalled = true;
+    else if (chance < 0.14) this.link.read(this.#random.next() * 300);
+    else if (chance < 0.16) this.link.pong();
     else {
       const commands = Array.from({ length: 1 + below(random, 4) }, () => randomCommand(random));
       this.link.command(...commands);
@@ -127,10 +185,12 @@ class Peer {
   }
 
   /** What it saw that should not be. */
-  problem(): string | undefined {
-    const answered = this.link.replies.flatMap((reply) => (reply.id !== undefined && this.link.asked.has(reply.id) ? [reply.id] : []));
+  problem(tops: ReadonlyMap<string, number>): string | undefined {
+    const answered = this.link.replies.flatMap((reply) =>
+      reply.id !== undefined && this.link.asked.has(reply.id) ? [reply.id] : [],
+    );
     if (new Set(answered).size !== answered.length) return 'a command was answered twice';
-    return this.#deliveryProblem();
+    return this.#deliveryProblem(tops);
   }
 
   /** A valid frame with bytes changed, cut or doubled. */
@@ -139,16 +199,25 @@ class Peer {
     const at = below(this.#random, frame.length);
     const kind = below(this.#random, 3);
     if (kind === 0) frame[at] = below(this.#random, 256);
-    this.link.receive(kind === 1 ? frame.subarray(0, at) : kind === 2 ? Buffer.concat([frame, frame.subarray(at)]) : frame);
+    this.link.receive(
+      kind === 1 ? frame.subarray(0, at) : kind === 2 ? Buffer.concat([frame, frame.subarray(at)]) : frame,
+    );
   }
 
-  /** Per channel: after each answered subscribe, offsets go on by one from the answered position. */
-  #deliveryProblem(): string | undefined {
+  /**
+   * Per channel: after each answered subscribe, offsets go on from the answered position, by one and by what
+   * is said to be skipped; and the last value has come, where no interval can hold it back.
+   */
+  #deliveryProblem(tops: ReadonlyMap<string, number>): string | undefined {
     const next = new Map<string, number>();
     const asked = this.link.asked;
+    const held = new Set<string>();
     for (const reply of this.link.replies) {
       const command = reply.id === undefined ? undefined : asked.get(reply.id);
       const channel = command?.subscribe?.channel;
+      const asksFor = command?.subscribe ?? command?.sub_refresh;
+      if ((asksFor?.interval ?? 0) > 0) held.add(asksFor?.channel ?? '');
+      if (command?.unsubscribe !== undefined && reply.error === undefined) next.delete(command.unsubscribe.channel);
       if (reply.subscribe?.positioned === true && channel !== undefined) {
         const missed = reply.subscribe.publications ?? [];
         next.set(channel, (reply.subscribe.offset ?? 0) + missed.length + 1);
@@ -156,35 +225,57 @@ class Peer {
       const { pub, channel: pushed = '', unsubscribe } = reply.push ?? {};
       if (unsubscribe !== undefined) next.delete(pushed);
       if (pub?.offset === undefined || !next.has(pushed)) continue;
-      if (pub.offset !== next.get(pushed)) return `${pushed}: offset ${pub.offset} where ${next.get(pushed)} was due`;
+      const due = (next.get(pushed) ?? 0) + (pub.skipped ?? 0);
+      if (pub.offset !== due) return `${pushed}: offset ${pub.offset} where ${due} was due`;
       next.set(pushed, pub.offset + 1);
+    }
+    if (this.link.closedWith !== undefined) return undefined;
+    for (const [channel, due] of next) {
+      const top = tops.get(channel);
+      if (top !== undefined && due <= top && !held.has(channel)) return `${channel}: ${due} to ${top} did not come`;
     }
     return undefined;
   }
 }
 
 function randomCommand(random: SeededRandom): Command {
-  const channel = random.next() < 0.85 ? pick(random, channels.slice(0, 4)) : pick(random, channels);
+  const chance = random.next();
+  const channel = pick(random, chance < 0.6 ? channels.slice(0, 4) : chance < 0.85 ? conflated : channels);
+  const interval = pick(random, [0, 1, 50, 2_000, 100_000]);
   const data = Buffer.from(pick(random, payloads));
   const offset = below(random, 60);
   const makers: (() => Command)[] = [
     () => ({ subscribe: { channel } }),
-    () => ({ subscribe: { channel, recover: true, offset, epoch: random.next() < 0.5 ? '' : 'other', flag: below(random, 4) } }),
+    () => ({
+      subscribe: { channel, recover: true, offset, epoch: random.next() < 0.5 ? '' : 'other', flag: below(random, 4) },
+    }),
     () => ({ subscribe: { channel, token: 'grant', type: below(random, 3) } }),
+    () => ({ subscribe: { channel, interval } }),
+    () => ({ subscribe: { channel, interval, recover: true, offset } }),
+    () => ({ sub_refresh: { channel, interval } }),
     () => ({ unsubscribe: { channel } }),
     () => ({ publish: { channel, data } }),
-    () => ({ publish: { channel, data, idempotency_key: `k${below(random, 5)}`, key: 'k', final: random.next() < 0.5 } }),
+    () => ({
+      publish: { channel, data, idempotency_key: `k${below(random, 5)}`, key: 'k', final: random.next() < 0.5 },
+    }),
     () => ({ publish: { channel, data, expected_offset: offset } }),
     () => ({ publish: { channel } }),
     () => ({ presence: { channel } }),
     () => ({ presence_stats: { channel } }),
-    () => ({ history: { channel, limit: below(random, 400) - 50, since: { offset, epoch: '' }, reverse: random.next() < 0.5 } }),
+    () => ({
+      history: { channel, limit: below(random, 400) - 50, since: { offset, epoch: '' }, reverse: random.next() < 0.5 },
+    }),
     () => ({ history: { channel } }),
     () => ({ rpc: { method: pick(random, ['echo', 'fail', 'slow', 'nothing', '__proto__']), data } }),
     () => ({ sub_refresh: { channel, token: 'grant' } }),
     () => ({ refresh: { token: 'ann' } }),
   ];
-  const rare: (() => Command)[] = [() => ({ connect: {} }), () => ({ send: { data } }), () => ({ ping: {} }), () => ({ refresh: {} })];
+  const rare: (() => Command)[] = [
+    () => ({ connect: {} }),
+    () => ({ send: { data } }),
+    () => ({ ping: {} }),
+    () => ({ refresh: {} }),
+  ];
   return (random.next() < 0.98 ? pick(random, makers) : pick(random, rare))();
 }
 
@@ -202,7 +293,9 @@ function heapUsed(): number {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { sequences: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } } });
+  const { values } = parseArgs({
+    options: { sequences: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+  });
   const result = await fuzzSessions({
     sequences: Number(values.sequences),
     seed: Number(values.seed),
