@@ -69,7 +69,7 @@ test('what this program did not write is no node: above all nothing that would s
     'null',
     '[]',
     '{"pid":',
-    ...[-1, 0, 1, 1.5, '7'].map((pid) => JSON.stringify({ ...faces, began: '', pid })),
+    ...[-1, 0, 1.5, '7'].map((pid) => JSON.stringify({ ...faces, began: '', pid })),
   ];
   for (const text of others) {
     writeFileSync(file.path, text);

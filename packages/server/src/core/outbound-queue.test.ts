@@ -1,3 +1,4 @@
+// long on purpose: one flat list of what connections that lag are given, on one scene
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Publication, Push } from '@tutti/protocol';

@@ -1,3 +1,4 @@
+// long on purpose: one flat list of what peers may do, and what becomes of them
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test, type TestContext } from 'node:test';
