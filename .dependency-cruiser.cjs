@@ -11,7 +11,7 @@ const contracts = [
   `${server}/presence/presence[.]ts$`,
   `${server}/transport/transport[.]ts$`,
   `${server}/auth/(authenticator|authorizer)[.]ts$`,
-  `${server}/config/(namespace|rpc-handler|token-key|settings)[.]ts$`,
+  `${server}/config/(api-key|namespace|rpc-handler|token-key|settings)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
 ];
 
@@ -96,6 +96,13 @@ module.exports = {
       to: { path: '^packages/', pathNot: '^packages/(server|protocol)/' },
     },
     {
+      name: 'backend-sdk-knows-nobody',
+      comment: 'Backends take @tutti/api for its few lines: it must bring nothing along, and run wherever fetch is.',
+      severity: 'error',
+      from: { path: '^packages/api/src/', pathNot: tests },
+      to: { pathNot: '^packages/api/' },
+    },
+    {
       name: 'front-door',
       comment:
         'Packages know each other by their exports; a relative path into another package makes all of it public.',
@@ -156,6 +163,20 @@ module.exports = {
       severity: 'error',
       from: { path: `${server}/${adapters}/`, pathNot: tests },
       to: { path: `${server}/${adapters}/`, pathNot: [`${server}/$1/`, ...contracts] },
+    },
+    {
+      name: 'api-knows-contracts-only',
+      comment: 'The server API asks a node through its own contract: what runs behind it is for the wiring to choose.',
+      severity: 'error',
+      from: { path: `${server}/api/`, pathNot: tests },
+      to: { path: `${server}/`, pathNot: [`${server}/api/`, `${server}/http/respond[.]ts$`, ...contracts] },
+    },
+    {
+      name: 'only-wiring-knows-api',
+      comment: 'The server API is a face of the node: nothing inside may depend on it.',
+      severity: 'error',
+      from: { path: `${server}/.+/`, pathNot: [tests, `${server}/api/`] },
+      to: { path: `${server}/api/` },
     },
     {
       name: 'only-wiring-picks',

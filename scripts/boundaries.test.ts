@@ -26,7 +26,8 @@ const clean: Record<string, string> = {
     "import { memory } from './broker/memory.ts';",
     "import { websocket } from './transport/websocket/listener.ts';",
     "import { hub } from './core/hub.ts';",
-    'export const wiring = [memory, websocket, hub];',
+    "import { api } from './api/api-route.ts';",
+    'export const wiring = [memory, websocket, hub, api];',
   ].join('\n'),
   [`${s}/core/hub.ts`]: [
     "import assert from 'node:assert';",
@@ -48,6 +49,8 @@ const clean: Record<string, string> = {
     "import type { Transport } from '../transport.ts';",
     'export const websocket = ws as unknown as Transport;',
   ].join('\n'),
+  'packages/api/src/index.ts': 'export const api = fetch;',
+  [`${s}/api/api-route.ts`]: "import type { Broker } from '../broker/broker.ts';\nexport const api = (b: Broker) => b;",
   'packages/dashboard/src/main.ts': "import { client } from '@tutti/client';\nexport default client;",
   'packages/bench/src/main.ts': "import { client } from '@tutti/client';\nexport default client;",
   'packages/cli/src/main.ts': "import { wiring } from '@tutti/server';\nexport default wiring;",
@@ -73,6 +76,9 @@ const planted: [rules: string[], file: string, text: string][] = [
   [['dashboard-knows-only-client'], 'packages/dashboard/src/main.ts', "import '@tutti/server';"],
   [['bench-knows-only-client'], 'packages/bench/src/main.ts', "import '@tutti/server';"],
   [['server-knows-only-protocol'], `${s}/core/sdk.ts`, "import '@tutti/client';"],
+  [['backend-sdk-knows-nobody'], 'packages/api/src/index.ts', "import '@tutti/protocol';\nexport const api = 1;"],
+  [['api-knows-contracts-only'], `${s}/api/api-route.ts`, "import '../core/hub.ts';\nexport const api = 1;"],
+  [['only-wiring-knows-api'], `${s}/broker/memory.ts`, "import '../api/api-route.ts';\nexport const memory = 1;"],
   [['front-door'], 'packages/cli/src/main.ts', "import '../../server/src/broker/memory.ts';"],
   [['core-imports-contracts-only'], `${s}/core/hub.ts`, "import '../broker/memory.ts';\nexport const hub = 1;"],
   [['core-without-drivers', 'driver-ws'], `${s}/core/hub.ts`, "import 'ws';\nexport const hub = 1;"],
@@ -125,7 +131,7 @@ function write(base: string, file: string, text: string): void {
 async function violations(name: string, files: Record<string, string>): Promise<Set<string>> {
   const base = join(root, name);
   const dependencies = { ws: '*', jose: '*', pino: '*', 'prom-client': '*', commander: '*' };
-  for (const folder of ['protocol', 'client', 'server', 'dashboard', 'bench', 'cli', 'testkit']) {
+  for (const folder of ['protocol', 'client', 'api', 'server', 'dashboard', 'bench', 'cli', 'testkit']) {
     const exports = { '.': './src/index.ts', './internal': './src/internal.ts' };
     write(
       base,

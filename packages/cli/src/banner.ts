@@ -1,4 +1,4 @@
-import type { Settings } from '@tutti/server/config';
+import { devApiKeyFile, type Settings } from '@tutti/server/config';
 
 import type { Output } from './output.ts';
 
@@ -14,6 +14,7 @@ export function banner(url: string, settings: Settings, isDemo: boolean, output:
     ['Open', `${link(page)}   ${output.dim('in two windows, and talk to yourself')}`],
     ['Connect', link(`${page.replace(/^http/, 'ws')}/connection/websocket`)],
     ['Data', `${settings.dataDir}   ${output.dim('channels of durable namespaces survive a restart')}`],
+    ['API', `${link(`${page}/api/`)}   ${output.dim(`key in ${settings.dataDir}/${devApiKeyFile}`)}`],
     ['Namespaces', [...settings.namespaces.keys()].join(', ')],
   ];
   const next = [
@@ -21,6 +22,7 @@ export function banner(url: string, settings: Settings, isDemo: boolean, output:
     `npx tutti pub chat:general '{"text":"hello"}'${port}`,
     ...(isDemo ? [`npx tutti sub ticker:prices --count 8${port}`] : []),
     'npx tutti token --user ann',
+    ...apiLine(page, settings),
   ];
   return [
     '',
@@ -37,4 +39,13 @@ export function banner(url: string, settings: Settings, isDemo: boolean, output:
     `  ${output.dim('Ctrl-C stops it.')}`,
     '',
   ].join('\n');
+}
+
+/** As a backend publishes. Only where the key is the one that dev made: others are not for the screen. */
+function apiLine(page: string, { apiKeys }: Settings): string[] {
+  const [key] = apiKeys;
+  if (key?.name !== 'dev' || apiKeys.length > 1) return [];
+  return [
+    `curl -H 'X-API-Key: ${key.key}' --json '{"channel":"chat:general","data":{"text":"from curl"}}' ${page}/api/publish`,
+  ];
 }

@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { validateJson } from '@tutti/protocol/json';
+import { apiPrefix, ApiRoute, openApiDocument } from './api/index.ts';
+import { apiTarget, applicationKey } from './api-target.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { InsecureAuthenticator } from './auth/insecure-authenticator.ts';
 import { JwtAuthenticator } from './auth/jwt-authenticator.ts';
@@ -21,8 +23,8 @@ import { Node } from './core/node.ts';
 import type { Random } from './core/random.ts';
 import { Readiness } from './core/readiness.ts';
 import { RpcMethods } from './core/rpc.ts';
-import { HttpServer } from './http/http-server.ts';
-import { metricsRoute, readyRoute } from './http/operator-routes.ts';
+import { HttpServer, type HttpRoute } from './http/http-server.ts';
+import { jsonRoute, metricsRoute, readyRoute } from './http/operator-routes.ts';
 import { MemoryPresence } from './presence/memory.ts';
 import { LoopMonitor } from './runtime/loop-monitor.ts';
 import { MemoryMonitor } from './runtime/memory-monitor.ts';
@@ -90,8 +92,8 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
         ...query,
       }),
     presence: (channel) => presence.members(channel),
-    disconnect: (user, kind) => node.disconnectUser(user, kind),
-    unsubscribe: (user, channel, kind) => node.unsubscribeUser(user, channel, kind),
+    disconnect: (user, kind) => node.directory.disconnect({ user }, kind),
+    unsubscribe: (user, channel, kind) => node.directory.unsubscribe({ user }, channel, kind),
     figures: () => node.figures(sampleChannels),
     drain: (onProgress) => (drained ??= drain(parts, onProgress).finally(close)),
     close,
@@ -136,10 +138,13 @@ function assemble(options: ServerOptions): Parts {
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness(clock, probe(settings, broker));
   telemetry.readGauges(() => gauges(node, readiness, admission, load));
+  const { historyPageMax } = settings;
+  const target = apiTarget({ node, namespaces, presence, telemetry, clock, nodeName, version, historyPageMax });
+  const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, presence, node, admission, readiness },
-    ...faces(options, { node, telemetry, admission, readiness, clock, log }),
+    ...faces(options, { node, telemetry, admission, readiness, clock, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
 }
@@ -148,6 +153,7 @@ function assemble(options: ServerOptions): Parts {
 function faces(
   { settings, dashboard }: ServerOptions,
   parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log'>,
+  api: HttpRoute,
 ): Pick<Parts, 'websocket' | 'http' | 'operators'> {
   const { node, telemetry, admission, readiness } = parts;
   const websocket = new WebSocketTransport(
@@ -165,12 +171,16 @@ function faces(
       },
     }),
   ] as const;
+  const apis: readonly [string, HttpRoute][] = [
+    [`${apiPrefix}openapi.json`, jsonRoute(openApiDocument(version))],
+    [apiPrefix, api],
+  ];
   const hasOwnPort = settings.metricsPort !== 0;
   const http = new HttpServer(
     {
       host: settings.host,
       port: settings.port,
-      routes: new Map(hasOwnPort ? [ready] : [ready, metrics]),
+      routes: new Map([ready, ...(hasOwnPort ? [] : [metrics]), ...apis]),
       upgrades: new Map([['/connection/websocket', websocket]]),
       // So many more, that one too many is told so, and that health can be asked at any time.
       socketsMax: settings.connectionsMax + socketsBesides,
@@ -325,8 +335,7 @@ async function publish(
   const bytes = data instanceof Uint8Array ? data : Buffer.from(JSON.stringify(data) ?? 'null');
   const draft: PublicationDraft = { data: bytes, ...marks };
   return node.publish(channel, draft, {
-    // The application's keys are its own: a user's key never meets them.
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey: `a\n${idempotencyKey}` }),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey: applicationKey(idempotencyKey) }),
     ...(expected === undefined ? {} : { expected }),
   });
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 
-import { withDevSecret, type Settings } from '@tutti/server/config';
+import { withDevApiKey, withDevSecret, type Settings } from '@tutti/server/config';
 import type { Command } from 'commander';
 
 import { banner } from '../banner.ts';
@@ -21,7 +21,7 @@ export function devCommand(command: Command, context: Context): void {
   addSettingsFlags(dev).action(async (flags: Record<string, unknown>) => {
     const output = context.output();
     const config = await soundConfig('dev', flags, context, output);
-    const settings = withKey(config.settings);
+    const settings = withKeys(config.settings);
     const isDemo = flags['demo'] !== false && settings.namespaces.has('ticker');
     const rpc = isDemo ? { ...demoMethods, ...config.rpc } : config.rpc;
     await runServer({ settings, rpc, prettyLog: !output.json, output }, (server) => {
@@ -34,9 +34,9 @@ export function devCommand(command: Command, context: Context): void {
   });
 }
 
-function withKey(settings: Settings): Settings {
+function withKeys(settings: Settings): Settings {
   try {
-    return withDevSecret(settings, { create: true });
+    return withDevApiKey(withDevSecret(settings, { create: true }), { create: true });
   } catch (error) {
     throw new CliError(
       `the data folder ${join(settings.dataDir)} cannot be used: ${error instanceof Error ? error.message : String(error)}`,

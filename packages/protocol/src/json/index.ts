@@ -11,6 +11,8 @@ import { decodeMessages, plainBytes } from './decode.ts';
 import { writeMessage } from './encode.ts';
 import { Scanner } from './scanner.ts';
 
+export { Scanner };
+
 const commandType = messageType('Command');
 const replyType = messageType('Reply');
 const writer = new ByteWriter();

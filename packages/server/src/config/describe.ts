@@ -1,3 +1,4 @@
+import type { ApiKey } from './api-key.ts';
 import { namespaceOptions } from './namespace-options.ts';
 import type { Namespace } from './namespace.ts';
 import { settingKey, variableName, type OptionSpec } from './option-spec.ts';
@@ -54,6 +55,7 @@ function describeNamespace(path: string, namespace: Namespace, source: Source): 
 
 function describeValue(spec: OptionSpec, value: unknown): string {
   if (spec.type === 'keys') return describeKeys(value as readonly TokenKey[]);
+  if (spec.type === 'apiKeys') return describeApiKeys(value as readonly ApiKey[]);
   if (spec.secret === true) return value === '' ? '' : mask;
   // An engine's URL may carry a password.
   return formatWritten(spec, value).replace(/(:\/\/[^:/@]*:)[^@/]+@/, `$1${mask}@`);
@@ -66,6 +68,10 @@ function describeKeys(keys: readonly TokenKey[]): string {
     ...('secret' in key ? { secret: mask } : { publicKey: key.publicKey }),
   }));
   return JSON.stringify(shown);
+}
+
+function describeApiKeys(keys: readonly ApiKey[]): string {
+  return JSON.stringify(keys.map((key) => ({ ...key, key: mask })));
 }
 
 function writtenNamespaces(namespaces: ReadonlyMap<string, Namespace>): Record<string, Record<string, unknown>> {

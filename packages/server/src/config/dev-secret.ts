@@ -6,6 +6,7 @@ import type { Settings } from './options.ts';
 
 /** In the data folder, readable by its owner only. */
 export const devSecretFile = 'dev-token-secret';
+export const devApiKeyFile = 'dev-api-key';
 
 /**
  * The data folder's own HMAC secret, so that `tutti token` and tokens as such can be tried on
@@ -14,9 +15,20 @@ export const devSecretFile = 'dev-token-secret';
  */
 export function withDevSecret(settings: Settings, options: { create: boolean }): Settings {
   if (settings.tokenHmacSecret !== '' || settings.tokenKeys.length > 0) return settings;
-  const file = join(settings.dataDir, devSecretFile);
-  const secret = readSecret(file) ?? (options.create ? createSecret(settings.dataDir, file) : undefined);
+  const secret = secretIn(settings.dataDir, devSecretFile, options);
   return secret === undefined ? settings : { ...settings, tokenHmacSecret: secret };
+}
+
+/** The same for the server API: a key of the data folder's own that opens all of it. */
+export function withDevApiKey(settings: Settings, options: { create: boolean }): Settings {
+  if (settings.apiKeys.length > 0) return settings;
+  const key = secretIn(settings.dataDir, devApiKeyFile, options);
+  return key === undefined ? settings : { ...settings, apiKeys: [{ name: 'dev', key, allow: ['*'] }] };
+}
+
+function secretIn(folder: string, name: string, { create }: { create: boolean }): string | undefined {
+  const file = join(folder, name);
+  return readSecret(file) ?? (create ? createSecret(folder, file) : undefined);
 }
 
 function createSecret(folder: string, file: string): string {

@@ -1,11 +1,12 @@
 /** Settings of a node: what they are, where they come from, what is wrong with them. */
+export type { ApiKey } from './api-key.ts';
 export { canonicalChannel, channelProblem, defaultNamespace, namespaceOf, namespacePattern } from './channel-name.ts';
 export { configFileNames } from './config-file.ts';
 export { renderConfigurationPage } from './configuration-page.ts';
 export { contradictions, isLoopback, type Contradiction, type Mode } from './contradictions.ts';
 export { defineConfig, type TuttiConfig } from './define-config.ts';
 export { describeAsVariables, describeSettings, mask, type DescribedValue } from './describe.ts';
-export { withDevSecret } from './dev-secret.ts';
+export { devApiKeyFile, withDevApiKey, withDevSecret } from './dev-secret.ts';
 export { loadConfig, type Environment, type LoadedConfig, type LoadRequest } from './load.ts';
 export type { Allowance, Namespace, SubscribeAllowance } from './namespace.ts';
 export { namespaceOptions } from './namespace-options.ts';

@@ -24,10 +24,20 @@ export interface OptionSpec {
 /**
  * `duration`: `'250ms' '25s' '5m' '24h' '30d'`, in milliseconds once read. `size`: `'64KiB' '5MiB'`,
  * or a plain number of bytes. `share`: `'10%'` or 0.1. `list`: an array, or words with commas in a
- * variable or flag. `keys` and `namespaces`: structures, as JSON in a variable.
+ * variable or flag. `keys`, `apiKeys` and `namespaces`: structures, as JSON in a variable.
  */
 export type OptionType =
-  'text' | 'integer' | 'duration' | 'size' | 'share' | 'boolean' | 'choice' | 'list' | 'keys' | 'namespaces';
+  | 'text'
+  | 'integer'
+  | 'duration'
+  | 'size'
+  | 'share'
+  | 'boolean'
+  | 'choice'
+  | 'list'
+  | 'keys'
+  | 'apiKeys'
+  | 'namespaces';
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
 
@@ -47,6 +57,11 @@ export function variableName(name: string): string {
 
 /** `--ping-interval` for `pingInterval`; undefined where the option has no flag. */
 export function flagName(name: string, spec: OptionSpec): string | undefined {
-  if (spec.secret === true || spec.type === 'keys' || spec.type === 'namespaces') return undefined;
+  if (spec.secret === true || isStructure(spec)) return undefined;
   return `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** Too large for a flag; JSON in a variable. */
+export function isStructure({ type }: Pick<OptionSpec, 'type'>): boolean {
+  return type === 'keys' || type === 'apiKeys' || type === 'namespaces';
 }

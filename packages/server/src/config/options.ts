@@ -1,4 +1,5 @@
 // long on purpose: one table of all options
+import type { ApiKey, ApiMethodName } from './api-key.ts';
 import type { Namespace } from './namespace.ts';
 import type { namespaceOptions } from './namespace-options.ts';
 import type { OptionSpec, OptionTable, SettingKey } from './option-spec.ts';
@@ -78,6 +79,32 @@ export const options = {
     secret: true,
     since: '0.1',
     description: 'Short for one key with algorithm HS256. At least 32 bytes.',
+  },
+  apiKeys: {
+    type: 'apiKeys',
+    default: [],
+    secret: true,
+    since: '0.1',
+    description:
+      'Keys of the server API: a list of `{name, key, allow}` or `{name, keyFile, allow}`. `allow`: methods (`["publish", "history"]`) or `"*"`. With `channels` (names, or beginnings with `*` at the end) a key opens those alone. Empty: the API is closed.',
+  },
+  apiBodyBytesMax: {
+    type: 'size',
+    default: '1MiB',
+    min: 1024,
+    max: 16 * MiB,
+    since: '0.1',
+    description: 'Largest body of a request to the server API.',
+  },
+  apiRequestsMax: {
+    type: 'integer',
+    default: 256,
+    min: 1,
+    max: 100_000,
+    unit: 'requests',
+    since: '0.1',
+    description:
+      'Requests to the server API that are read or answered at the same time. More get 503 with `Retry-After`.',
   },
   tokenLeeway: {
     type: 'duration',
@@ -374,9 +401,11 @@ export type SettingValue<Spec extends OptionSpec> = Spec['type'] extends 'text'
         ? readonly string[]
         : Spec['type'] extends 'keys'
           ? readonly TokenKey[]
-          : Spec['type'] extends 'namespaces'
-            ? ReadonlyMap<string, Namespace>
-            : number;
+          : Spec['type'] extends 'apiKeys'
+            ? readonly ApiKey[]
+            : Spec['type'] extends 'namespaces'
+              ? ReadonlyMap<string, Namespace>
+              : number;
 
 type ChoiceOf<Spec> = Spec extends { choices: readonly (infer Choice)[] } ? Choice : never;
 
@@ -395,9 +424,11 @@ type WrittenValue<Spec extends OptionSpec> = Spec['type'] extends 'size' | 'shar
     ? string
     : Spec['type'] extends 'keys'
       ? readonly WrittenTokenKey[]
-      : Spec['type'] extends 'namespaces'
-        ? Readonly<Record<string, WrittenNamespace>>
-        : SettingValue<Spec>;
+      : Spec['type'] extends 'apiKeys'
+        ? readonly WrittenApiKey[]
+        : Spec['type'] extends 'namespaces'
+          ? Readonly<Record<string, WrittenNamespace>>
+          : SettingValue<Spec>;
 
 /** A token key in a file: exactly one of `secret`, `publicKey` and `publicKeyFile`. */
 export interface WrittenTokenKey {
@@ -407,6 +438,16 @@ export interface WrittenTokenKey {
   publicKey?: string;
   /** PEM file, relative to the configuration file. */
   publicKeyFile?: string;
+}
+
+/** A key of the server API in a file: exactly one of `key` and `keyFile`. */
+export interface WrittenApiKey {
+  name: string;
+  key?: string;
+  /** File with nothing but the key, relative to the configuration file. */
+  keyFile?: string;
+  allow: '*' | readonly (ApiMethodName | '*')[];
+  channels?: readonly string[];
 }
 
 type NamespaceTable = typeof namespaceOptions;

@@ -1,8 +1,9 @@
 import type { Namespace } from './namespace.ts';
 import type { OptionSpec, OptionTable } from './option-spec.ts';
-import { settingKey } from './option-spec.ts';
+import { isStructure, settingKey } from './option-spec.ts';
 import { options, type OptionName, type Settings } from './options.ts';
 import { defaultSource, unknownName, type ConfigProblem, type Source } from './problem.ts';
+import { readApiKeys } from './read-api-keys.ts';
 import { readNamespaces } from './read-namespaces.ts';
 import { readTokenKeys } from './read-token-keys.ts';
 import { parseWritten, type Parsed } from './written-value.ts';
@@ -98,11 +99,12 @@ function currentNames(
 type ReportAt = (path: string, message: string) => void;
 
 function parseAny(spec: OptionSpec, written: unknown, layer: Layer | undefined, report: ReportAt): Parsed {
-  if (spec.type !== 'keys' && spec.type !== 'namespaces') return parseWritten(spec, written, layer?.fromText ?? false);
-  if (layer === undefined) return { value: spec.type === 'keys' ? [] : new Map<string, Namespace>() };
+  if (!isStructure(spec)) return parseWritten(spec, written, layer?.fromText ?? false);
+  if (layer === undefined) return { value: spec.type === 'namespaces' ? new Map<string, Namespace>() : [] };
   const structure = layer.fromText ? parseJson(written) : { value: written };
   if ('problem' in structure) return structure;
   if (spec.type === 'keys') return { value: readTokenKeys(structure.value, layer.folder, report) };
+  if (spec.type === 'apiKeys') return { value: readApiKeys(structure.value, layer.folder, report) };
   return { value: readNamespaces(structure.value, (path, message) => report(path === '' ? '' : `.${path}`, message)) };
 }
 

@@ -40,6 +40,7 @@ export function parseWritten(spec: OptionSpec, written: unknown, fromText: boole
     case 'share':
       return within(spec, parseShare(written, fromText));
     case 'keys':
+    case 'apiKeys':
     case 'namespaces':
       return { problem: 'is a structure' };
   }

@@ -99,7 +99,7 @@ test('ends are counted by who ended, commands by method, errors by code', async 
   peer.drop();
   core.connect('bob');
   await clock.advanceAsync(0);
-  core.node.disconnectUser('bob');
+  core.node.directory.disconnect({ user: 'bob' });
   assert.deepEqual([...core.counters.labelled('connections_closed')].toSorted(), [
     ['peer', 1],
     ['refused', 1],

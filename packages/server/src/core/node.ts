@@ -1,10 +1,11 @@
-import { disconnects, Rejection, rejections, unsubscribes, type Codec, type DisconnectKind } from '@tutti/protocol';
+import { disconnects, Rejection, rejections, type Codec } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
 import { closeFamily } from './close-family.ts';
 import { commands } from './commands/index.ts';
+import { Directory } from './directory.ts';
 import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainReport } from './drain.ts';
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
@@ -56,6 +57,8 @@ export class Node {
   #positionTimer: Timer | undefined;
   #isVerifying = false;
   #mustVerifyAgain = false;
+  /** Who is connected here, to be seen and steered. */
+  readonly directory: Directory;
   readonly #lag: LagSampler;
   #drain: Drain<Session> | undefined;
   #isClosing = false;
@@ -107,6 +110,7 @@ export class Node {
         telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
       },
     };
+    this.directory = new Directory(this.#sessions, this.#services);
   }
 
   /** Joins the broker. Throws `Fault`. */
@@ -162,29 +166,10 @@ export class Node {
     return this.#options.broker.history(channel, query);
   }
 
-  /** Ends a user's connections on this node; returns how many. */
-  disconnectUser(user: string, kind: DisconnectKind = disconnects.forceDisconnect): number {
-    const theirs = this.#openSessionsOf(user);
-    for (const session of theirs) session.disconnect(kind);
-    return theirs.length;
-  }
-
-  /** Ends a user's subscriptions to a channel on this node; returns how many. One not yet answered is left alone. */
-  unsubscribeUser(user: string, channel: string, kind: DisconnectKind = unsubscribes.server): number {
-    let count = 0;
-    for (const session of this.#openSessionsOf(user)) {
-      const subscription = session.subscriptions.get(channel);
-      if (subscription === undefined || subscription.state === 'joining') continue;
-      count += 1;
-      if (!subscription.serverSide || kind.code >= unsubscribes.insufficientState.code) {
-        session.endSubscription(subscription, kind);
-        continue;
-      }
-      // A client cannot ask for it again, so it is told, and the connection goes on.
-      session.dropSubscription(subscription);
-      session.send({ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } });
-    }
-    return count;
+  /** Forgets the kept publications; positions stay comparable. */
+  removeHistory(channel: string): Promise<void> {
+    this.#services.resolve(channel);
+    return this.#options.broker.removeHistory(channel);
   }
 
   /** What is open now; `topChannels` counts subscribers and is as long as asked. */
@@ -245,10 +230,6 @@ export class Node {
     this.#sessions.delete(id);
     this.#options.telemetry.count('connections_closed', 1, closeFamily(code));
     this.#drain?.ended(session);
-  }
-
-  #openSessionsOf(user: string): Session[] {
-    return [...this.#sessions.values()].filter((session) => session.isOpen && session.identity.user === user);
   }
 
   #announce(channel: string, kind: 'join' | 'leave', member: Parameters<Hub['announce']>[2]): void {

@@ -9,7 +9,7 @@ import { errorBody, jsonBody, respond, respondAndEnd } from './respond.ts';
 import { StaticFiles } from './static-files.ts';
 import { unbuiltPage } from './unbuilt-page.ts';
 
-/** Answers requests for one exact path. A throw or a rejection is answered with 500. */
+/** Answers requests for one exact path, or for all below one that ends with `/`. A throw or a rejection is answered with 500. */
 export interface HttpRoute {
   readonly methods: readonly string[];
   handle(request: IncomingMessage, response: ServerResponse): void | Promise<void>;
@@ -165,7 +165,7 @@ export class HttpServer {
       respond(request, response, 400, errorBody('the path is malformed'));
       return;
     }
-    const route = this.#routes.get(path);
+    const route = this.#routes.get(path) ?? this.#routeAbove(path);
     if (route?.methods.includes(request.method ?? '') === true) return route.handle(request, response);
     if (route !== undefined) {
       refuseMethod(request, response, route.methods);
@@ -183,6 +183,12 @@ export class HttpServer {
     }
     if (path === '/health') respond(request, response, 200, jsonBody({}));
     else this.#servePage(request, response, path);
+  }
+
+  /** Exact paths come first. */
+  #routeAbove(path: string): HttpRoute | undefined {
+    for (const [prefix, route] of this.#routes) if (prefix.endsWith('/') && path.startsWith(prefix)) return route;
+    return undefined;
   }
 
   #servePage(request: IncomingMessage, response: ServerResponse, path: string): void {

@@ -22,3 +22,14 @@ export function metricsRoute(metrics: { readonly contentType: string; page(): Pr
     },
   };
 }
+
+/** The same JSON each time. */
+export function jsonRoute(value: unknown): HttpRoute {
+  const body = jsonBody(value);
+  return {
+    methods: ['GET', 'HEAD'],
+    handle: (request, response) => {
+      respond(request, response, 200, body);
+    },
+  };
+}

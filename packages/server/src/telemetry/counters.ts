@@ -28,6 +28,9 @@ export class Counters implements Telemetry {
     recoveries_failed: 0,
     gaps_repaired: 0,
     slow_disconnects: 0,
+    api_requests: 0,
+    api_refused: 0,
+    api_rejected: 0,
     bugs: 0,
   };
   /** Parts of the totals. */

@@ -99,6 +99,23 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
   },
   gaps_repaired: { help: 'Gaps between publications of the broker that were filled from the log.' },
   slow_disconnects: { help: 'Connections that ended because they read too slowly.' },
+  api_requests: {
+    help: 'Requests to the server API that a method was asked with, by key.',
+    label: { name: 'key', values: 'the name of a configured key' },
+  },
+  api_refused: {
+    help: 'Requests to the server API that were refused before a method was asked, by reason.',
+    label: {
+      name: 'reason',
+      values:
+        '`key` (401), `right`, `closed` (403), `method` (404, 405), `type` (415), `body` (400), `size` (413), `busy` (503)',
+      known: ['key', 'right', 'closed', 'method', 'type', 'body', 'size', 'busy'],
+    },
+  },
+  api_rejected: {
+    help: 'Requests to the server API that a method answered with an error, by its code.',
+    label: { name: 'code', values: 'a code of [errors](../spec/errors.md)' },
+  },
   bugs: { help: 'Things that should be impossible. Please report them.' },
 };
 

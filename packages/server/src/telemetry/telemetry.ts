@@ -41,6 +41,12 @@ export type CounterName =
   | 'recoveries_failed'
   | 'gaps_repaired'
   | 'slow_disconnects'
+  /** Label: the name of the key. */
+  | 'api_requests'
+  /** Label: the reason. */
+  | 'api_refused'
+  /** Label: the code of the rejection. */
+  | 'api_rejected'
   | 'bugs';
 
 /** Distributions of a node. The unit ends the name. */

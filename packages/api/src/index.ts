@@ -1,0 +1,4 @@
+/** The server API of Tutti, for backends. Runs wherever `fetch` is. */
+export { TuttiApi, type TuttiApiOptions } from './tutti-api.ts';
+export { ApiError, ApiUnavailable } from './errors.ts';
+export type * from './messages.ts';

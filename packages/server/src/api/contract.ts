@@ -1,0 +1,96 @@
+import type { ClientInfo, DisconnectKind, Position, Rejection } from '@tutti/protocol';
+import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOptions, PublishOutcome } from '../broker/broker.ts';
+import type { Namespace } from '../config/namespace.ts';
+
+/**
+ * What the server API asks of a node. The application's rights are not limited here: what a key may
+ * do is checked before. All that takes a channel name checks it, and throws `Rejection` for one that
+ * cannot be; all throw what broker and presence throw.
+ */
+export interface ApiTarget {
+  namespaceOf(channel: string): Namespace;
+  publish(
+    channel: string,
+    draft: PublicationDraft,
+    extras: Pick<PublishOptions, 'idempotencyKey' | 'expected'>,
+  ): Promise<PublishOutcome>;
+  /** `query.limit` beyond the node's own bound, or negative, is taken for that. */
+  history(channel: string, query: HistoryQuery): Promise<HistoryPage>;
+  removeHistory(channel: string): Promise<void>;
+  /** Throws `Rejection` where there are more than one answer may hold. */
+  presence(channel: string): Promise<readonly ClientInfo[]>;
+  presenceStats(channel: string): Promise<{ readonly clients: number; readonly users: number }>;
+  subscribe(whose: Whose, channel: string, wanted: WantedSubscription): Promise<void>;
+  unsubscribe(whose: Whose, channel: string): void;
+  disconnect(whose: Whose, kind: DisconnectKind | undefined, except: readonly string[]): void;
+  refresh(whose: Whose, expiresAtMs: number, info?: Uint8Array): void;
+  channels(query: PageQuery, isAsked: (channel: string) => boolean): Page<number>;
+  connections(query: PageQuery, user?: string): Page<ApiConnection>;
+  info(): ApiNode;
+  /** What a caller is told of an error; faults and bugs are logged there, and told as such. */
+  rejectionOf(error: unknown): Rejection;
+}
+
+/** Connections of a user, or one by its client id; at least one of the two is given. */
+export interface Whose {
+  readonly user?: string;
+  readonly client?: string;
+}
+
+export interface WantedSubscription {
+  readonly info?: Uint8Array;
+  readonly data?: Uint8Array;
+  readonly expiresAtMs?: number;
+  readonly recoverSince?: Position;
+}
+
+export interface PageQuery {
+  /** The last key of the page before; empty for the first. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface Page<Item> {
+  readonly items: readonly (readonly [key: string, item: Item])[];
+  readonly hasMore: boolean;
+}
+
+export interface ApiConnection {
+  readonly user: string;
+  readonly transport: string;
+  readonly codec: string;
+  readonly subscriptions: number;
+  readonly lagBytes: number;
+}
+
+export interface ApiNode {
+  readonly name: string;
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  readonly connections: number;
+  readonly users: number;
+  readonly channels: number;
+  readonly subscriptions: number;
+  /** Since the start; 100 is one core. */
+  readonly cpuPercent: number;
+  readonly rssBytes: number;
+  readonly heapBytes: number;
+}
+
+/** Bounds of one request. */
+export const apiBounds = {
+  /** Commands of one batch. */
+  batchCommandsMax: 1_000,
+  /** Channels of one broadcast. */
+  broadcastChannelsMax: 10_000,
+  /** Channels or connections in one answer. */
+  pageMax: 10_000,
+  /** Bytes of an idempotency key. */
+  idempotencyKeyBytesMax: 128,
+  /** Publications, or commands of a batch, begun in one turn of the event loop. */
+  turnMax: 100,
+  /** Bytes of a close reason: a close frame has no more room. */
+  reasonBytesMax: 123,
+  /** Clients that a disconnect spares. */
+  whitelistMax: 1_000,
+} as const;

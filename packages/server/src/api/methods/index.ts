@@ -1,0 +1,25 @@
+import type { ApiMethod } from '../method.ts';
+import { history, historyRemove } from './history.ts';
+import { channels, connections, info } from './overview.ts';
+import { presence, presenceStats } from './presence.ts';
+import { broadcast, publish } from './publishing.ts';
+import { disconnect, refresh, subscribe, unsubscribe } from './users.ts';
+
+/** Every method but `batch`, which is made of these. */
+export const methods: ReadonlyMap<string, ApiMethod> = new Map(
+  [
+    publish,
+    broadcast,
+    subscribe,
+    unsubscribe,
+    disconnect,
+    refresh,
+    presence,
+    presenceStats,
+    history,
+    historyRemove,
+    channels,
+    connections,
+    info,
+  ].map((each) => [each.name, each]),
+);

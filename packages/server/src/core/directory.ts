@@ -1,0 +1,151 @@
+import { disconnects, unsubscribes, type DisconnectKind } from '@tutti/protocol';
+import type { Namespace } from '../config/namespace.ts';
+import { subscribeByServer, type ServerSubscription } from './server-subscribing.ts';
+import type { Services } from './services.ts';
+import type { Session } from './session.ts';
+import { expiry } from './subscribing.ts';
+
+/** Whose connections: all of a user, or one by its client id. At least one of the two is given. */
+export interface Whose {
+  readonly user?: string;
+  readonly client?: string;
+}
+
+/** A part of a long list, in the order of the keys. */
+export interface PageQuery {
+  /** The last key of the page before; empty for the first. */
+  readonly after: string;
+  readonly limit: number;
+}
+
+export interface Page<Item> {
+  readonly items: readonly (readonly [key: string, item: Item])[];
+  readonly hasMore: boolean;
+}
+
+export interface ConnectionFacts {
+  readonly user: string;
+  readonly transport: string;
+  readonly codec: string;
+  readonly subscriptions: number;
+  /** Bytes that wait for the connection, here and on their way. */
+  readonly lagBytes: number;
+}
+
+/** Who is connected to this node and to what, as the application sees and steers it. */
+export class Directory {
+  readonly #sessions: ReadonlyMap<string, Session>;
+  readonly #services: Services;
+
+  constructor(sessions: ReadonlyMap<string, Session>, services: Services) {
+    this.#sessions = sessions;
+    this.#services = services;
+  }
+
+  /** Ends connections, but for the clients in `except`; returns how many. */
+  disconnect(whose: Whose, kind: DisconnectKind = disconnects.forceDisconnect, except: readonly string[] = []): number {
+    const theirs = this.#openOf(whose).filter(({ id }) => !except.includes(id));
+    for (const session of theirs) session.disconnect(kind);
+    return theirs.length;
+  }
+
+  /** Ends subscriptions to a channel; returns how many. One not yet answered is left alone. */
+  unsubscribe(whose: Whose, channel: string, kind: DisconnectKind = unsubscribes.server): number {
+    let count = 0;
+    for (const session of this.#openOf(whose)) {
+      const subscription = session.subscriptions.get(channel);
+      if (subscription === undefined || subscription.state === 'joining') continue;
+      count += 1;
+      if (!subscription.serverSide || kind.code >= unsubscribes.insufficientState.code) {
+        session.endSubscription(subscription, kind);
+        continue;
+      }
+      // A client cannot ask for it again, so it is told, and the connection goes on.
+      session.dropSubscription(subscription);
+      session.send({ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } });
+    }
+    return count;
+  }
+
+  /**
+   * Subscribes connections to a channel; resolves when all were answered. Those in it already stay as
+   * they are. Throws what one of them was refused with; the others are subscribed all the same.
+   */
+  async subscribe(
+    whose: Whose,
+    target: { channel: string; namespace: Namespace },
+    wanted: ServerSubscription,
+  ): Promise<void> {
+    const asked = this.#openOf(whose).map((session) => subscribeByServer(session, this.#services, target, wanted));
+    for (const outcome of await Promise.allSettled(asked)) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+
+  /** Moves the end of connections' credentials to another time; returns how many. Milliseconds since 1970. */
+  refresh(whose: Whose, expiresAtMs: number, info?: Uint8Array): number {
+    const theirs = this.#openOf(whose);
+    for (const session of theirs) {
+      session.renew({ ...session.identity, expiresAtMs, ...(info === undefined ? {} : { info }) });
+      if (session.isOpen) session.send({ push: { refresh: expiry(this.#services, expiresAtMs) } });
+    }
+    return theirs.length;
+  }
+
+  /** Open connections by client id. */
+  connections(query: PageQuery, user?: string): Page<ConnectionFacts> {
+    const isAsked = (session: Session): boolean =>
+      session.isOpen && (user === undefined || session.identity.user === user);
+    const { items, hasMore } = pageOf(this.#sessions, query, (_, session) => isAsked(session));
+    return { items: items.map(([id, session]) => [id, factsOf(session)] as const), hasMore };
+  }
+
+  /** Channels with a subscriber here, and how many. */
+  channels(query: PageQuery, isAsked: (channel: string) => boolean): Page<number> {
+    const { items, hasMore } = pageOf(this.#services.hub.channels, query, isAsked);
+    return { items: items.map(([name, { live, behind }]) => [name, live.size + behind.size] as const), hasMore };
+  }
+
+  /** Distinct users of open connections. */
+  get users(): number {
+    const users = new Set<string>();
+    for (const session of this.#sessions.values()) if (session.isOpen) users.add(session.identity.user);
+    return users.size;
+  }
+
+  #openOf({ user, client }: Whose): Session[] {
+    const isTheirs = (session: Session): boolean =>
+      session.isOpen && (user === undefined || session.identity.user === user);
+    if (client === undefined) return user === undefined ? [] : [...this.#sessions.values()].filter(isTheirs);
+    const session = this.#sessions.get(client);
+    return session !== undefined && isTheirs(session) ? [session] : [];
+  }
+}
+
+function factsOf({ identity, connection, subscriptions, lag }: Session): ConnectionFacts {
+  return {
+    user: identity.user,
+    transport: connection.transport,
+    codec: connection.codec.name,
+    subscriptions: subscriptions.size,
+    lagBytes: lag.bytes,
+  };
+}
+
+/** One pass over the map, and never more than a few pages kept: there may be very many. */
+function pageOf<Item>(
+  all: ReadonlyMap<string, Item>,
+  { after, limit }: PageQuery,
+  isAsked: (key: string, item: Item) => boolean,
+): Page<Item> {
+  let found: [string, Item][] = [];
+  for (const [key, item] of all) {
+    if (key <= after || !isAsked(key, item)) continue;
+    found.push([key, item]);
+    if (found.length > 4 * (limit + 1)) found = smallest(found, limit + 1);
+  }
+  const kept = smallest(found, limit + 1);
+  return { items: kept.slice(0, limit), hasMore: kept.length > limit };
+}
+
+function smallest<Item>(entries: [string, Item][], count: number): [string, Item][] {
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, count);
+}
