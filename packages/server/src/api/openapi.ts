@@ -86,7 +86,7 @@ function batchPath(): JsonSchema {
 
 function operation(name: string, summary: string, request: JsonSchema, answer: JsonSchema): JsonSchema {
   const refused = { $ref: '#/components/responses/Refused' };
-  const statuses = [400, 401, 403, 413, 415, 503].map((status) => [String(status), refused]);
+  const statuses = [400, 401, 403, 413, 415, 503].map((status): [string, JsonSchema] => [String(status), refused]);
   return {
     post: {
       operationId: name,
@@ -94,7 +94,7 @@ function operation(name: string, summary: string, request: JsonSchema, answer: J
       requestBody: { required: true, ...json(request) },
       responses: {
         '200': { description: 'What the method answers.', ...json(answer) },
-        ...Object.fromEntries(statuses),
+        ...Object.fromEntries<JsonSchema>(statuses),
       },
     },
   };

@@ -16,7 +16,7 @@ export function misfits(value: unknown, schema: JsonSchema, document: JsonSchema
 }
 
 function ofType(value: unknown, schema: JsonSchema, path: string): string[] {
-  const { type } = schema;
+  const type = schema['type'] as string | undefined;
   if (type === undefined) return [];
   const isRight =
     type === 'integer'
@@ -26,7 +26,7 @@ function ofType(value: unknown, schema: JsonSchema, path: string): string[] {
         : type === 'object'
           ? typeof value === 'object' && value !== null && !Array.isArray(value)
           : typeof value === type;
-  if (!isRight) return [`${path}: is no ${String(type)}`];
+  if (!isRight) return [`${path}: is no ${type}`];
   if (typeof value === 'number' && value < ((schema['minimum'] as number | undefined) ?? -Infinity))
     return [`${path}: too small`];
   return [];
