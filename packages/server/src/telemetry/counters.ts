@@ -60,7 +60,7 @@ export class Counters implements Telemetry {
 
   #countLabel(name: CounterName, by: number, label: string): void {
     let parts = this.#labelled.get(name);
-    if (parts === undefined) this.#labelled.set(name, (parts = new Map()));
+    if (parts === undefined) this.#labelled.set(name, (parts = new Map<string, number>()));
     const known = parts.has(label) || parts.size < labelsMax ? label : otherLabels;
     parts.set(known, (parts.get(known) ?? 0) + by);
   }
