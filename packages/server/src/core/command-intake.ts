@@ -42,6 +42,12 @@ export interface CallOf<Session> {
 export type HandlerOf<Session> = (call: CallOf<Session>) => Promise<void> | void;
 export type TableOf<Session> = Readonly<Record<Method, HandlerOf<Session>>>;
 
+/** One for all: an error costs its stack, and a flood would have thousands a second made. */
+const tooManyWait = new Rejection(
+  rejections.tooManyRequests,
+  'too many commands of this connection wait for an answer',
+);
+
 const methods: readonly Method[] = [
   'connect',
   'subscribe',
@@ -131,8 +137,7 @@ export class CommandIntake<Session extends IntakeHost> {
 
   #dispatch(method: Method, command: ReceivedCommand): void {
     if (this.#pending >= this.#services.limits.pendingCommandsMax) {
-      const detail = 'too many commands of this connection wait for an answer';
-      this.#reject(command, new Rejection(rejections.tooManyRequests, detail));
+      this.#reject(command, tooManyWait);
       return;
     }
     const handler = command.flaw === undefined ? this.#commands[method] : refuseFlawed;
