@@ -1,13 +1,27 @@
 import { parseArgs } from 'node:util';
 import { conversation } from './conversation.ts';
+import { drain } from './drain.ts';
+import { hostile } from './hostile.ts';
 import type { Proof } from './proof.ts';
 import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
+import { storm } from './storm.ts';
 import { subscribeRaceProof } from './subscribe-race.ts';
 import { window } from './window.ts';
+import { zombie } from './zombie.ts';
 
 /** In the order in which they are listed. */
-const proofs: readonly Proof[] = [conversation, subscribeRaceProof, slowReader, window, starvation];
+const proofs: readonly Proof[] = [
+  conversation,
+  subscribeRaceProof,
+  slowReader,
+  window,
+  starvation,
+  storm,
+  drain,
+  zombie,
+  hostile,
+];
 
 const usage = `npm run proof                       lists the proofs
 npm run proof -- NAME [--OPTION N]  runs one; its figures are the last line, as JSON
