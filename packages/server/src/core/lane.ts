@@ -5,6 +5,8 @@ import type { Delivery, Namespace } from '../config/namespace.ts';
 interface Waiting {
   readonly push: Push;
   readonly encoded: Uint8Array;
+  /** Of a publication: its offset, or its place among those added, where the channel has none. */
+  readonly place: number;
 }
 
 /**
@@ -24,10 +26,10 @@ export class Lane {
   /** Conflatable ones by their key, others by themselves; a Map keeps the order and can take from its middle. */
   readonly #waiting = new Map<unknown, Waiting>();
   #bytes = 0;
-  /** Offset after which the next to be sent would follow without a skip; undefined before the first. */
-  #lastOffset: number | undefined;
-  /** Left out since the last that was sent; for channels without offsets. */
-  #skipped = 0;
+  /** Place after which the next to be sent would follow without a skip; undefined before the first. */
+  #lastPlace: number | undefined;
+  /** Publications so far. */
+  #added = 0;
   #dueAtMs = 0;
 
   constructor(channel: string, namespace: Namespace, intervalMs: number) {
@@ -56,7 +58,7 @@ export class Lane {
 
   /** Where a reader of the log would go on; undefined where no publication was ever added. */
   get lastOffset(): number | undefined {
-    return this.#lastOffset;
+    return this.#lastPlace;
   }
 
   /** Milliseconds until something may leave; 0 now, Infinity where nothing waits. */
@@ -67,20 +69,20 @@ export class Lane {
   /** Returns how many waiting publications this one took the place of: 0 or 1. */
   add(push: Push, encoded: Uint8Array): number {
     const { pub } = push;
-    const waiting: Waiting = { push, encoded };
+    if (pub !== undefined) this.#added += 1;
+    const waiting: Waiting = { push, encoded, place: pub?.offset ?? this.#added };
     this.#bytes += encoded.length;
     if (pub === undefined) {
       this.#waiting.set(waiting, waiting);
       return 0;
     }
-    this.#lastOffset ??= (pub.offset ?? 1) - 1;
+    this.#lastPlace ??= waiting.place - 1;
     if (this.#delivery === 'all') {
       this.#waiting.set(waiting, waiting);
       return 0;
     }
     const key = this.#delivery === 'latest' ? '' : (pub.key ?? '');
     const replaced = this.#remove(key) ? 1 : 0;
-    this.#skipped += replaced;
     this.#waiting.set(pub.final === true ? waiting : key, waiting);
     return replaced;
   }
@@ -119,7 +121,6 @@ export class Lane {
       this.#bytes -= encoded.length;
       dropped += 1;
     }
-    this.#skipped += dropped;
     return dropped;
   }
 
@@ -138,16 +139,11 @@ export class Lane {
   }
 
   /** As it was encoded for everybody, or, where it follows a skip, with the mark that says so. */
-  #marked(codec: Codec, { push, encoded }: Waiting): Uint8Array {
+  #marked(codec: Codec, { push, encoded, place }: Waiting): Uint8Array {
     const { pub } = push;
     if (pub === undefined) return encoded;
-    const skipped = this.#skippedBefore(pub.offset);
-    this.#skipped = 0;
-    if (pub.offset !== undefined) this.#lastOffset = pub.offset;
+    const skipped = place - (this.#lastPlace ?? place - 1) - 1;
+    this.#lastPlace = place;
     return skipped > 0 ? codec.encodeReply({ push: { ...push, pub: { ...pub, skipped } } }) : encoded;
-  }
-
-  #skippedBefore(offset: number | undefined): number {
-    return offset === undefined ? this.#skipped : offset - (this.#lastOffset ?? offset - 1) - 1;
   }
 }

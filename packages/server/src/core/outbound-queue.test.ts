@@ -304,6 +304,31 @@ test('BP-4, BP-6: drop leaves out the oldest, keeps final ones, and says how man
   );
 });
 
+for (const delivery of ['all', 'latest_by_key'] as const) {
+  test(`BP-6: ${delivery} without history: what is left out on both sides of a final one is told where it is missing`, () => {
+    const on = scene({ outboundBytesMax: 20_000 });
+    const namespace = openNamespace('bare', { delivery, overflow: 'drop' });
+    const numberedData = (number: number): Partial<Publication> => ({
+      data: Buffer.from(JSON.stringify({ number, padding: '.'.repeat(200) })),
+      key: `k${number % 5}`,
+      ...(number % 40 === 0 ? { final: true } : {}),
+    });
+    for (let number = 1; number <= 400; number += 1) publish(on, namespace, [numberedData(number)]);
+    on.drain();
+    let last = 0;
+    let skipped = 0;
+    for (const { pub } of on.connection.pushes) {
+      assert.ok(pub !== undefined);
+      const { number } = JSON.parse(Buffer.from(pub.data).toString()) as { number: number };
+      assert.equal(pub.skipped ?? 0, number - last - 1, `before ${number}`);
+      skipped += pub.skipped ?? 0;
+      last = number;
+    }
+    assert.equal(last, 400);
+    assert.ok(skipped > 100, `${skipped} were left out`);
+  });
+}
+
 test('BP-4: the largest lane yields, and the others keep what they have', () => {
   const on = scene({ outboundBytesMax: 60_000 });
   publish(on, everything, numbered(1, 20), 100);
