@@ -40,3 +40,16 @@ test('a pong that nobody asked for is told apart', () => {
   assert.equal(heartbeat.pong(), true);
   assert.equal(heartbeat.pong(), false);
 });
+
+test('CON-1: a ping that is late by a tick of the wheel does not make the end later by another', () => {
+  const heartbeat = new Heartbeat(testLimits);
+  heartbeat.start(0, 1);
+  assert.equal(heartbeat.due(25_200), 'ping');
+  assert.equal(heartbeat.due(32_999), 'nothing');
+  assert.equal(heartbeat.due(33_000), 'dead');
+  // A node that stalled for longer gives the peer its time.
+  const stalled = new Heartbeat(testLimits);
+  stalled.start(0, 1);
+  assert.equal(stalled.due(30_000), 'ping');
+  assert.equal(stalled.due(37_700), 'nothing');
+});

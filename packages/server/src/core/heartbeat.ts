@@ -1,5 +1,8 @@
 import type { Limits } from './limits.ts';
 
+/** How late a ping may be through no fault but the timer wheel's; the wait for its pong is then that much shorter. */
+const wheelLateMs = 250;
+
 /** When to ping a peer, and when to give it up (CON-1). Monotonic milliseconds throughout. */
 export class Heartbeat {
   readonly #limits: Limits;
@@ -18,9 +21,10 @@ export class Heartbeat {
   due(nowMs: number): 'dead' | 'ping' | 'nothing' {
     if (nowMs >= this.#pongBy) return 'dead';
     if (nowMs < this.#pingAt) return 'nothing';
+    const dueMs = Math.max(this.#pingAt, nowMs - wheelLateMs);
     this.#pingAt = nowMs + this.#limits.pingIntervalMs;
     // An unanswered earlier ping keeps its deadline.
-    this.#pongBy = Math.min(this.#pongBy, nowMs + this.#limits.pongTimeoutMs);
+    this.#pongBy = Math.min(this.#pongBy, dueMs + this.#limits.pongTimeoutMs);
     return 'ping';
   }
 
