@@ -6,6 +6,7 @@ import {
   type Subscription,
   type SubscriptionEvents,
   type SubscriptionOptions,
+  type TransportEndpoint,
 } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { EventLog, type TestTokens } from '@tutti/testkit';
@@ -26,7 +27,7 @@ export interface SdkOptions extends Partial<Options> {
   /** More of the token that is minted for `user`. */
   readonly claims?: Omit<TokenDraft, 'user'>;
   /** Elsewhere than the node. */
-  readonly url?: string;
+  readonly url?: string | TransportEndpoint[];
 }
 
 /** The SDK in one of its two forms; payloads are JSON values to the test in both. */
@@ -36,17 +37,17 @@ export interface SdkCodec {
   pack(value: unknown): unknown;
   /** What the SDK gives as a payload, as a value again. */
   unpack(data: unknown): unknown;
-  create(url: string, options: Partial<Options>): JsonCentrifuge;
+  create(url: string | TransportEndpoint[], options: Partial<Options>): JsonCentrifuge;
 }
 
-const json: SdkCodec = {
+export const jsonSdk: SdkCodec = {
   name: 'json',
   pack: (value) => value,
   unpack: (data) => data,
   create: (url, options) => new JsonCentrifuge(url, options),
 };
 
-const protobuf: SdkCodec = {
+export const protobufSdk: SdkCodec = {
   name: 'protobuf',
   pack: (value) => new TextEncoder().encode(JSON.stringify(value)),
   unpack: (data) => JSON.parse(new TextDecoder().decode(data as Uint8Array)) as unknown,
@@ -57,7 +58,7 @@ const protobuf: SdkCodec = {
 /** Runs the same tests with the SDK in JSON and in Protobuf, side by side. */
 export function withBothCodecs(topic: string, tests: (codec: SdkCodec) => void): void {
   describe(topic, { concurrency: true }, () => {
-    for (const codec of [json, protobuf]) describe(codec.name, { concurrency: true }, () => tests(codec));
+    for (const codec of [jsonSdk, protobufSdk]) describe(codec.name, { concurrency: true }, () => tests(codec));
   });
 }
 
@@ -98,7 +99,7 @@ export class Sdk {
   readonly events: ClientLog = new EventLog();
   readonly codec: SdkCodec;
 
-  constructor(codec: SdkCodec, url: string, options: Partial<Options>) {
+  constructor(codec: SdkCodec, url: string | TransportEndpoint[], options: Partial<Options>) {
     this.codec = codec;
     this.centrifuge = codec.create(url, options);
     for (const name of clientEvents) {

@@ -25,6 +25,7 @@ import { Readiness } from './core/readiness.ts';
 import { RpcMethods } from './core/rpc.ts';
 import { HttpServer, type HttpRoute } from './http/http-server.ts';
 import { jsonRoute, metricsRoute, readyRoute } from './http/operator-routes.ts';
+import { takingRoute } from './http/taking-route.ts';
 import { MemoryPresence } from './presence/memory.ts';
 import { LoopMonitor } from './runtime/loop-monitor.ts';
 import { MemoryMonitor } from './runtime/memory-monitor.ts';
@@ -37,6 +38,9 @@ import { PinoLog } from './telemetry/pino-log.ts';
 import { PrometheusTelemetry } from './telemetry/prometheus.ts';
 import { StatsPublisher } from './telemetry/stats-publisher.ts';
 import type { Log } from './telemetry/telemetry.ts';
+import { Places } from './transport/places.ts';
+import { httpStream, sse, uniSse } from './transport/stream/stream-kinds.ts';
+import { StreamHub, StreamTransport } from './transport/stream/stream-transport.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
 
@@ -57,7 +61,7 @@ interface Parts {
   readonly node: Node;
   readonly admission: Admission;
   readonly readiness: Readiness;
-  readonly websocket: WebSocketTransport;
+  readonly transports: readonly (WebSocketTransport | StreamTransport)[];
   readonly http: HttpServer;
   /** Where the metrics have a port of their own. */
   readonly operators: HttpServer | undefined;
@@ -144,7 +148,7 @@ function assemble(options: ServerOptions): Parts {
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, presence, node, admission, readiness },
-    ...faces(options, { node, telemetry, admission, readiness, clock, log }, api),
+    ...faces(options, { node, nodeName, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
 }
@@ -152,14 +156,19 @@ function assemble(options: ServerOptions): Parts {
 /** What listens. */
 function faces(
   { settings, dashboard }: ServerOptions,
-  parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log'>,
+  parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log'> & {
+    readonly nodeName: string;
+    readonly random: Random;
+  },
   api: HttpRoute,
-): Pick<Parts, 'websocket' | 'http' | 'operators'> {
-  const { node, telemetry, admission, readiness } = parts;
-  const websocket = new WebSocketTransport(
-    { ...settings, loopbackOnly: settings.insecure },
-    { clock: parts.clock, telemetry, admission },
-  );
+): Pick<Parts, 'transports' | 'http' | 'operators'> {
+  const { node, nodeName, telemetry, readiness } = parts;
+  const transportOptions = { ...settings, nodeName, loopbackOnly: settings.insecure };
+  const seams = { ...parts, places: new Places(settings) };
+  const websocket = new WebSocketTransport(transportOptions, seams);
+  const hub = new StreamHub(transportOptions, seams);
+  const streams = [sse, httpStream, uniSse].map((kind) => new StreamTransport(kind, hub));
+  const transports = [websocket, ...streams];
   const ready = ['/ready', readyRoute(() => readiness.check())] as const;
   const metrics = [
     '/metrics',
@@ -180,7 +189,13 @@ function faces(
     {
       host: settings.host,
       port: settings.port,
-      routes: new Map([ready, ...(hasOwnPort ? [] : [metrics]), ...apis]),
+      routes: new Map([
+        ready,
+        ...(hasOwnPort ? [] : [metrics]),
+        ...apis,
+        ...streams.map((stream) => [`/connection/${stream.name}`, takingRoute(stream)] as const),
+        ['/emulation', takingRoute(hub.emulation)],
+      ]),
       upgrades: new Map([['/connection/websocket', websocket]]),
       // So many more, that one too many is told so, and that health can be asked at any time.
       socketsMax: settings.connectionsMax + socketsBesides,
@@ -188,16 +203,16 @@ function faces(
     },
     parts,
   );
-  if (!hasOwnPort) return { websocket, http, operators: undefined };
+  if (!hasOwnPort) return { transports, http, operators: undefined };
   const { metricsHost: host, metricsPort: port } = settings;
   const routes = new Map([ready, metrics]);
-  return { websocket, http, operators: new HttpServer({ host, port, routes, socketsMax: socketsBesides }, parts) };
+  return { transports, http, operators: new HttpServer({ host, port, routes, socketsMax: socketsBesides }, parts) };
 }
 
 async function start(parts: Parts): Promise<void> {
-  const { settings, node, websocket, http, operators, broker, readiness, loop, stats } = parts;
+  const { settings, node, transports, http, operators, broker, readiness, loop, stats } = parts;
   await node.start();
-  websocket.listen((connection) => node.accept(connection));
+  for (const transport of transports) transport.listen((connection) => node.accept(connection));
   try {
     await operators?.listen();
     await http.listen();
@@ -228,15 +243,15 @@ function drain(parts: Parts, onProgress?: (progress: DrainProgress) => void): Pr
 
 /** What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs. */
 async function shutDown(parts: Parts): Promise<void> {
-  const { stats, loop, readiness, admission, websocket, node, http, operators, presence, broker, log } = parts;
+  const { stats, loop, readiness, admission, transports, node, http, operators, presence, broker, log } = parts;
   const steps: readonly (() => Promise<void> | void)[] = [
     () => readiness.drain(),
     () => admission.drain(),
     () => stats.stop(),
-    () => websocket.close(),
+    ...transports.map((transport) => () => transport.close()),
     () => node.stop(),
     // Their last bytes are on the way: a process that ends now takes them along.
-    () => websocket.empty(),
+    ...transports.map((transport) => () => transport.empty()),
     () => http.close(),
     () => operators?.close(),
     () => loop.stop(),

@@ -28,3 +28,4 @@ export { startNode, type StartedNode, type StartNodeOptions } from './start-node
 export { freePort, spawnNode, type SpawnedNode } from './spawn-node.ts';
 export { connectClient, type ConnectClientOptions, type ConnectedClient, type Followed } from './connect-client.ts';
 export { testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
+export { PlainEventSource, type StreamEvent } from './plain-event-source.ts';

@@ -7,6 +7,7 @@
 import { ByteWriter } from '../byte-writer.ts';
 import { BadFrame, type Codec } from '../codec.ts';
 import { messageType, type AnyMessage } from '../message-types.ts';
+import type { Publication } from '../messages.ts';
 import { decodeMessages, plainBytes } from './decode.ts';
 import { writeMessage } from './encode.ts';
 import { Scanner } from './scanner.ts';
@@ -15,6 +16,7 @@ export { Scanner };
 
 const commandType = messageType('Command');
 const replyType = messageType('Reply');
+const publicationType = messageType('Publication');
 const writer = new ByteWriter();
 const LINE_FEED = 0x0a;
 const lineFeed = Uint8Array.of(LINE_FEED);
@@ -51,6 +53,13 @@ function joinLines(encoded: readonly Uint8Array[]): Uint8Array {
     position += message.length;
   }
   return frame;
+}
+
+/** One publication as it stands inside a push: for transports that carry nothing else. */
+export function encodePublication(publication: Publication): Uint8Array {
+  writer.reset();
+  writeMessage(writer, publication as unknown as AnyMessage, publicationType);
+  return writer.take();
 }
 
 export const jsonCodec: Codec = {

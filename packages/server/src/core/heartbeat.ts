@@ -6,11 +6,14 @@ const wheelLateMs = 250;
 /** When to ping a peer, and when to give it up (CON-1). Monotonic milliseconds throughout. */
 export class Heartbeat {
   readonly #limits: Limits;
+  readonly #isAnswered: boolean;
   #pingAt = Infinity;
   #pongBy = Infinity;
 
-  constructor(limits: Limits) {
+  /** `isAnswered`: false where the peer only listens, so that no pong is to be waited for. */
+  constructor(limits: Limits, isAnswered = true) {
     this.#limits = limits;
+    this.#isAnswered = isAnswered;
   }
 
   /** The first ping comes at random within the second half of the interval, so that many who come together do not beat together. */
@@ -24,7 +27,7 @@ export class Heartbeat {
     const dueMs = Math.max(this.#pingAt, nowMs - wheelLateMs);
     this.#pingAt = nowMs + this.#limits.pingIntervalMs;
     // An unanswered earlier ping keeps its deadline.
-    this.#pongBy = Math.min(this.#pongBy, dueMs + this.#limits.pongTimeoutMs);
+    if (this.#isAnswered) this.#pongBy = Math.min(this.#pongBy, dueMs + this.#limits.pongTimeoutMs);
     return 'ping';
   }
 

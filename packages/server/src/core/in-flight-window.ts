@@ -94,6 +94,12 @@ export class InFlightWindow {
     if (wasFull && nowMs - this.#bestAtMs > bestAgeMaxMs) this.#measureAnew(nowMs);
   }
 
+  /** The kernel took what a mark followed, which tells nothing of the peer: enough to earn, and no more. */
+  taken(): void {
+    this.#wasFull = false;
+    this.#grow(false);
+  }
+
   #learn(roundTripMs: number, aheadBytes: number, nowMs: number): void {
     const shrunk = this.#shrunk;
     if (shrunk !== undefined && aheadBytes < shrunk.aheadBytes * tellingShare) {

@@ -97,7 +97,8 @@ export class OutboundQueue {
 
   /** A mark came back: `roundTripMs` after it left, if that is known, behind `aheadBytes`. */
   confirmed(roundTripMs: number | undefined, aheadBytes: number, nowMs: number): void {
-    if (roundTripMs !== undefined) this.#window.confirmed(roundTripMs, aheadBytes, nowMs);
+    if (roundTripMs === undefined) this.#window.taken();
+    else this.#window.confirmed(roundTripMs, aheadBytes, nowMs);
   }
 
   /** Hands over as much as the window allows. Returns the bytes. */

@@ -58,7 +58,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     this.#intake = new CommandIntake<Session>(this, services, commands);
     const { limits } = services;
     this.#queue = new OutboundQueue(connection, this, limits);
-    this.#heartbeat = new Heartbeat(limits);
+    this.#heartbeat = new Heartbeat(limits, connection.isOneWay !== true);
     this.#connectByMs = services.clock.monotonic() + limits.connectTimeoutMs;
     services.wheel.set(this, limits.connectTimeoutMs);
   }
@@ -117,7 +117,8 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     const now = this.#services.clock.monotonic();
     this.#queue.confirmed(roundTripMs, aheadBytes, now);
     // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
-    this.#heartbeat.alive(now);
+    // The word of the kernel is none of the peer's.
+    if (roundTripMs !== undefined) this.#heartbeat.alive(now);
     this.flush();
   }
 

@@ -12,6 +12,8 @@ import { unbuiltPage } from './unbuilt-page.ts';
 /** Answers requests for one exact path, or for all below one that ends with `/`. A throw or a rejection is answered with 500. */
 export interface HttpRoute {
   readonly methods: readonly string[];
+  /** It reads bodies to their end, or has the connection ended: then the connection may serve further requests. */
+  readonly readsBody?: boolean;
   handle(request: IncomingMessage, response: ServerResponse): void | Promise<void>;
 }
 
@@ -152,7 +154,8 @@ export class HttpServer {
     });
     try {
       // A body nobody reads would be parsed as the next request otherwise.
-      if (hasBody(request)) response.setHeader('Connection', 'close');
+      const isRead = this.#routes.get(pathOf(request) ?? '')?.readsBody === true;
+      if (!isRead && hasBody(request)) response.setHeader('Connection', 'close');
       Promise.resolve(this.#handle(request, response)).catch(failed);
     } catch (error) {
       failed(error);

@@ -12,13 +12,18 @@ export interface Transport {
 }
 
 /**
- * Bytes of one frame, shared by every connection that gets the same. `wire` is the transport's:
- * the same bytes with its framing around them, made once (rule 2 of the hot path).
+ * Bytes of one frame, shared by every connection that gets the same. The slots are the transports':
+ * the same bytes with the framing of each around them, made once (rule 2 of the hot path).
  */
 export interface OutboundFrame {
   readonly bytes: Uint8Array;
   readonly binary: boolean;
+  /** As a WebSocket message. */
   wire?: Uint8Array;
+  /** As a server-sent event. */
+  event?: Uint8Array;
+  /** As lines of an HTTP stream. */
+  lines?: Uint8Array;
 }
 
 /** One live link. Small: no timer and no closure of its own. */
@@ -27,6 +32,13 @@ export interface Connection {
   readonly codec: Codec;
   /** As the peer's kernel, or a configured proxy, told it. */
   readonly remoteAddress: string;
+  /**
+   * Where the peer cannot talk back on this link: by what its requests name it. Who knows it is
+   * believed to be the peer, so it is told to the peer alone, and never logged.
+   */
+  readonly session?: string;
+  /** The peer only listens: nothing is asked of it, not even pongs. */
+  readonly isOneWay?: boolean;
   /** Hands over whole frames, in order, in one write. Never blocks, never throws; nothing after close. */
   send(frames: readonly OutboundFrame[]): void;
   /**
@@ -80,7 +92,7 @@ export interface Refusal {
   readonly retryAfterMs: number;
 }
 
-/** Why a request to upgrade is refused. Whoever owns the HTTP server answers it and ends the connection (S4). */
+/** Why a request to upgrade, or to open a stream, is refused. Whoever owns the HTTP server answers it and ends the connection (S4). */
 export interface UpgradeRefusal {
   readonly status: number;
   /** For the peer; says what to do. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '@tutti/testkit';
 import { checkHandshake, type HandshakeRequest } from './handshake.ts';
-import type { OriginRules } from './origin.ts';
+import type { OriginRules } from '../origin.ts';
 
 const closedRules: OriginRules = { allowedOrigins: ['https://app.example.com'], loopbackOnly: false };
 const devRules: OriginRules = { allowedOrigins: [], loopbackOnly: true };

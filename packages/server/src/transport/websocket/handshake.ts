@@ -1,5 +1,5 @@
 import type { UpgradeRefusal } from '../transport.ts';
-import { isOriginAllowed, parseAuthority, type OriginRules } from './origin.ts';
+import { isOriginAllowed, parseAuthority, type OriginRules } from '../origin.ts';
 
 /** What of a request to upgrade is looked at. `rawHeaders`: names and values in turn, as node:http has them. */
 export interface HandshakeRequest {

@@ -6,10 +6,12 @@ import { protobufCodec } from '@tutti/protocol/protobuf';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Ending } from '../ending.ts';
+import type { OriginRules } from '../origin.ts';
+import { Places } from '../places.ts';
+import { RemoteAddresses } from '../remote-addresses.ts';
 import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
-import type { OriginRules } from './origin.ts';
-import { limitedBy, RemoteAddresses } from './remote-addresses.ts';
 import { WebSocketConnection, type ConnectionOwner } from './websocket-connection.ts';
 
 export interface WebSocketOptions extends OriginRules {
@@ -54,30 +56,29 @@ export class WebSocketTransport implements Transport {
   readonly #addresses: RemoteAddresses;
   readonly #owner: ConnectionOwner;
   readonly #connections = new Set<WebSocketConnection>();
-  /** Connections by address, or IPv6 network, to bound each. As many entries as connections, at most. */
-  readonly #perAddress = new Map<string, number>();
-  /** When each ending connection is terminated, soonest first: all get the same time. */
-  readonly #ending = new Map<WebSocketConnection, number>();
-  #isEndingTimerSet = false;
+  readonly #places: Places;
+  readonly #ending: Ending<WebSocketConnection>;
   #isSweepTimerSet = false;
   readonly #admission: Admission;
   /** Those who wait until no connection is left. */
   #whenEmpty: (() => void)[] = [];
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
-  /** Without `admission` everybody is admitted, up to the bounds in `options`. */
+  /** Without `admission` everybody is admitted, up to `places`; without those up to the bounds in `options`. */
   constructor(
     options: Partial<WebSocketOptions>,
-    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission },
+    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission; places?: Places },
   ) {
     this.#options = { ...webSocketDefaults, ...options };
     this.#admission = seams.admission ?? everybody;
     this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
+    this.#places = seams.places ?? new Places(this.#options);
+    this.#ending = new Ending(seams.clock, this.#options.closeTimeoutMs);
     this.#owner = {
       clock: seams.clock,
       telemetry: seams.telemetry,
       ending: (connection) => {
-        this.#terminateLater(connection);
+        this.#ending.add(connection);
       },
       ended: (connection) => {
         this.#forget(connection);
@@ -126,13 +127,9 @@ export class WebSocketTransport implements Transport {
   #take(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
     const accept = this.#accept;
     if (accept === undefined) return this.#busy('draining', 'the node is stopping');
-    if (this.#connections.size >= this.#options.connectionsMax) {
-      return this.#busy('connections', 'the node has as many connections as allowed');
-    }
     const address = this.#addresses.of(request);
-    if ((this.#perAddress.get(limitedBy(address)) ?? 0) >= this.#options.connectionsPerAddressMax) {
-      return this.#busy('address', 'this address has as many connections as allowed');
-    }
+    const full = this.#places.full(address);
+    if (full !== undefined) return this.#busy(full, Places.message(full));
     const handshake = checkHandshake(request, this.#options);
     if (!handshake.accepted) {
       this.#count(handshake.refusal.status === 403 ? 'origin' : 'malformed');
@@ -180,8 +177,7 @@ export class WebSocketTransport implements Transport {
   ): void {
     const connection = new WebSocketConnection(ws, socket, codec, address, this.#owner);
     this.#connections.add(connection);
-    const limited = limitedBy(address);
-    this.#perAddress.set(limited, (this.#perAddress.get(limited) ?? 0) + 1);
+    this.#places.take(address);
     this.#sweepLater();
     try {
       connection.begin(accept(connection));
@@ -195,39 +191,11 @@ export class WebSocketTransport implements Transport {
   #forget(connection: WebSocketConnection): void {
     if (!this.#connections.delete(connection)) return;
     this.#ending.delete(connection);
-    const limited = limitedBy(connection.remoteAddress);
-    const left = (this.#perAddress.get(limited) ?? 1) - 1;
-    if (left === 0) this.#perAddress.delete(limited);
-    else this.#perAddress.set(limited, left);
+    this.#places.give(connection.remoteAddress);
     if (this.#connections.size > 0) return;
     const waiting = this.#whenEmpty;
     this.#whenEmpty = [];
     for (const resolve of waiting) resolve();
-  }
-
-  #terminateLater(connection: WebSocketConnection): void {
-    if (this.#ending.has(connection)) return;
-    this.#ending.set(connection, this.#owner.clock.monotonic() + this.#options.closeTimeoutMs);
-    this.#setEndingTimer(this.#options.closeTimeoutMs);
-  }
-
-  /** One timer for all of them: a drain of 10,000 connections sets one, not 10,000. */
-  #setEndingTimer(ms: number): void {
-    if (this.#isEndingTimerSet) return;
-    this.#isEndingTimerSet = true;
-    this.#owner.clock.after(ms, () => {
-      this.#isEndingTimerSet = false;
-      const nowMs = this.#owner.clock.monotonic();
-      for (const [connection, dueMs] of this.#ending) {
-        // Timers may come a fraction of a millisecond early; the next one then finds this connection.
-        if (dueMs > nowMs) {
-          this.#setEndingTimer(Math.max(1, dueMs - nowMs));
-          return;
-        }
-        this.#ending.delete(connection);
-        connection.terminate();
-      }
-    });
   }
 
   /** Stops by itself when there is nobody to look at. */

@@ -43,6 +43,27 @@ export function isOriginAllowed(origin: string | undefined, host: Authority, rul
   return page.host === host.host && (page.port ?? defaultPort) === (host.port ?? defaultPort);
 }
 
+/** Headers of a plain request that tell whose page it comes from. */
+export interface PlainRequest {
+  readonly host: string | undefined;
+  readonly origin: string | undefined;
+  /** Sec-Fetch-Site, which no page can write. */
+  readonly fetchSite: string | undefined;
+}
+
+/**
+ * The same rules for requests that are no upgrade. A browser tells the origin of every page that
+ * opens a WebSocket; with a plain GET it tells none where the page is of the same origin, which a name
+ * pointed at 127.0.0.1 can pretend to be, or where the page only embeds an address, as an image.
+ */
+export function isPageAllowed({ host, origin, fetchSite }: PlainRequest, rules: OriginRules): boolean {
+  const authority = parseAuthority(host ?? '');
+  if (authority === undefined) return false;
+  if (origin !== undefined) return isOriginAllowed(origin, authority, rules);
+  if (rules.loopbackOnly && !isLoopbackName(authority.host)) return false;
+  return fetchSite === undefined || fetchSite === 'same-origin' || fetchSite === 'none';
+}
+
 function parseOrigin(origin: string): (Authority & { secure: boolean }) | undefined {
   const match = originPattern.exec(origin);
   const authority = match === null ? undefined : parseAuthority(match[2] ?? '');

@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { disconnects } from '@tutti/protocol';
+import type { Places } from '../places.ts';
+import type { RemoteAddresses } from '../remote-addresses.ts';
+import type { UpgradeRefusal } from '../transport.ts';
+import { readBody } from './body.ts';
+import { corsHeaders } from './cors.ts';
+import { readEmulationRequest } from './emulation-request.ts';
+import { readable, type Gate } from './gate.ts';
+import type { StreamConnection } from './stream-connection.ts';
+
+/** JSON in a JSON string: every quote is escaped, and little else. */
+const escapingMost = 2;
+const envelopeBytesMax = 1_024;
+
+export interface EmulationSeams {
+  readonly gate: Gate;
+  readonly addresses: RemoteAddresses;
+  /** Bounds the requests that are being read, as connections are: each may hold as much memory. */
+  readonly reading: Places;
+}
+
+/**
+ * The other direction of streams: requests that name a session and bring a frame for it.
+ *
+ * A session is known by an id that only its peer was told (S24). Frames of one session take effect in
+ * the order in which their requests were complete. An id that is not known (any more) is answered like
+ * one that is: the peer learns of the end from its stream, and a stranger nothing.
+ */
+export class Emulation {
+  readonly #nodeName: string;
+  readonly #frameBytesMax: number;
+  readonly #seams: EmulationSeams;
+  readonly #sessions = new Map<string, StreamConnection>();
+  readonly methods: readonly string[] = ['POST', 'OPTIONS'];
+  /** For the HTTP server: bodies are read here. */
+  readonly readsBody = true;
+
+  constructor(options: { nodeName: string; frameBytesMax: number }, seams: EmulationSeams) {
+    this.#nodeName = options.nodeName;
+    this.#frameBytesMax = options.frameBytesMax;
+    this.#seams = seams;
+  }
+
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
+  add(connection: StreamConnection): void {
+    if (connection.session !== undefined) this.#sessions.set(connection.session, connection);
+  }
+
+  /** Idempotent. */
+  delete(connection: StreamConnection): void {
+    if (connection.session !== undefined) this.#sessions.delete(connection.session);
+  }
+
+  /** Answers, or says why not: then nothing was written. Never throws. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
+    const { gate, addresses, reading } = this.#seams;
+    if (request.method === 'OPTIONS') return gate.preflight(request, response, this.methods);
+    const refusal = gate.checkPage(request);
+    if (refusal !== undefined) return { ...refusal, headers: { Connection: 'close' } };
+    const address = addresses.of(request);
+    const full = reading.full(address);
+    if (full !== undefined) return readable(request, gate.full(full));
+    reading.take(address);
+    try {
+      return await this.#read(request, response);
+    } finally {
+      reading.give(address);
+    }
+  }
+
+  async #read(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
+    const body = await readBody(request, this.#frameBytesMax * escapingMost + envelopeBytesMax);
+    if (body === 'cut off') {
+      response.destroy();
+      return undefined;
+    }
+    if (body === 'too large') return readable(request, this.#tooLarge());
+    const isProtobuf = isOctetStream(request);
+    const asked = readEmulationRequest(body, isProtobuf);
+    if (asked === undefined) {
+      return readable(request, this.#seams.gate.malformed('the body is no emulation request'));
+    }
+    if (asked.data.length > this.#frameBytesMax) return readable(request, this.#tooLarge());
+    // Another one's, or that of a node that is gone: the client connects anew.
+    if (asked.node !== this.#nodeName) return readable(request, { status: 404, message: 'no such node here' });
+    // First, because the frame may end the session, whose last words go to the stream.
+    response.writeHead(204, corsHeaders(request));
+    response.end();
+    const connection = this.#sessions.get(asked.session);
+    if (connection === undefined) return undefined;
+    if (connection.codec.name === asked.codec) connection.receive(asked.data);
+    else connection.close(disconnects.badRequest);
+    return undefined;
+  }
+
+  #tooLarge(): UpgradeRefusal {
+    return this.#seams.gate.malformed(`a frame has at most ${this.#frameBytesMax} bytes`, 413);
+  }
+}
+
+export function isOctetStream(request: IncomingMessage): boolean {
+  return (request.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() === 'application/octet-stream';
+}

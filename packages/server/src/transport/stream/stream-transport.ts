@@ -1,0 +1,242 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Clock } from '../../core/clock.ts';
+import type { Random } from '../../core/random.ts';
+import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Ending } from '../ending.ts';
+import type { OriginRules } from '../origin.ts';
+import { Places } from '../places.ts';
+import { RemoteAddresses } from '../remote-addresses.ts';
+import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import { readBody } from './body.ts';
+import { corsHeaders } from './cors.ts';
+import { Emulation } from './emulation.ts';
+import { Gate, readable } from './gate.ts';
+import { StreamConnection, type StreamOwner } from './stream-connection.ts';
+import type { Opening, StreamKind } from './stream-kinds.ts';
+
+export interface StreamOptions extends OriginRules {
+  /** How requests name this node. */
+  readonly nodeName: string;
+  /** Bytes of one frame from a peer. */
+  readonly frameBytesMax: number;
+  readonly connectionsMax: number;
+  readonly connectionsPerAddressMax: number;
+  /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
+  readonly trustedProxies: readonly string[];
+  /** Time for queued output; then the connection is terminated. */
+  readonly closeTimeoutMs: number;
+}
+
+export const streamDefaults: StreamOptions = {
+  nodeName: 'node',
+  allowedOrigins: [],
+  loopbackOnly: false,
+  frameBytesMax: 64 * 1024,
+  connectionsMax: 50_000,
+  connectionsPerAddressMax: 200,
+  trustedProxies: [],
+  closeTimeoutMs: 5_000,
+};
+
+export interface StreamSeams {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly telemetry: Telemetry;
+  /** Without it everybody is admitted. */
+  readonly admission?: Admission;
+  /** Shared with the other transports of the node; without it the bounds of the options hold here alone. */
+  readonly places?: Places;
+}
+
+const keepAliveAfterMs = 25_000;
+const everybody: Admission = { admit: () => undefined, giveBack: () => undefined };
+
+/**
+ * Responses that do not end, where no proxy may rewrite, keep or hold back what is in them
+ * (X-Accel-Buffering is nginx's word for that).
+ */
+const streamHeaders = {
+  'Cache-Control': 'no-cache, no-store, no-transform, must-revalidate, private, max-age=0',
+  Pragma: 'no-cache',
+  'X-Accel-Buffering': 'no',
+  'X-Content-Type-Options': 'nosniff',
+  Connection: 'close',
+};
+
+/** What the streams of one node share: who may open one, and the requests of their peers. */
+export class StreamHub {
+  readonly options: StreamOptions;
+  readonly seams: StreamSeams;
+  readonly gate: Gate;
+  readonly addresses: RemoteAddresses;
+  readonly places: Places;
+  readonly emulation: Emulation;
+
+  constructor(options: Partial<StreamOptions>, seams: StreamSeams) {
+    this.options = { ...streamDefaults, ...options };
+    this.seams = seams;
+    this.gate = new Gate(this.options, seams.telemetry);
+    this.addresses = new RemoteAddresses(this.options.trustedProxies);
+    this.places = seams.places ?? new Places(this.options);
+    const reading = new Places(this.options);
+    this.emulation = new Emulation(this.options, { gate: this.gate, addresses: this.addresses, reading });
+  }
+}
+
+/** Streams of one kind, on an HTTP server that hands over the requests for them. */
+export class StreamTransport implements Transport {
+  readonly name: string;
+  readonly methods: readonly string[];
+  /** For the HTTP server: bodies are read here. */
+  readonly readsBody = true;
+  readonly #kind: StreamKind;
+  readonly #hub: StreamHub;
+  readonly #admission: Admission;
+  readonly #connections = new Set<StreamConnection>();
+  readonly #ending: Ending<StreamConnection>;
+  readonly #owner: StreamOwner;
+  /** Those who wait until no connection is left. */
+  #whenEmpty: (() => void)[] = [];
+  #accept: ((connection: Connection) => ConnectionHandler) | undefined;
+
+  constructor(kind: StreamKind, hub: StreamHub) {
+    this.#kind = kind;
+    this.#hub = hub;
+    this.name = kind.name;
+    this.methods = [...kind.methods, 'OPTIONS'];
+    this.#admission = hub.seams.admission ?? everybody;
+    this.#ending = new Ending(hub.seams.clock, hub.options.closeTimeoutMs);
+    this.#owner = {
+      telemetry: hub.seams.telemetry,
+      ending: (connection) => {
+        hub.emulation.delete(connection);
+        this.#ending.add(connection);
+      },
+      ended: (connection) => {
+        this.#forget(connection);
+      },
+    };
+  }
+
+  /** Connections that are open or ending. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  listen(accept: (connection: Connection) => ConnectionHandler): void {
+    this.#accept = accept;
+  }
+
+  close(): Promise<void> {
+    this.#accept = undefined;
+    return Promise.resolve();
+  }
+
+  /** Resolves when no connection is left. Each that is ending is gone within the close time-out. */
+  empty(): Promise<void> {
+    if (this.#connections.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty.push(resolve);
+    });
+  }
+
+  /** Takes the response, or says why not: then nothing was written to it, and the caller answers. */
+  async handle(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
+    const { gate } = this.#hub;
+    // It waits behind another response on the same socket, which may be a stream: no end, no bound.
+    if (response.socket === null) {
+      request.socket.destroy();
+      return undefined;
+    }
+    if (request.method === 'OPTIONS') return gate.preflight(request, response, this.methods);
+    // First, because nothing costs less (CON-2).
+    const refused = this.#admission.admit();
+    if (refused !== undefined) {
+      return readable(request, gate.busy(refused.reason, 'the node takes no connection now', refused.retryAfterMs));
+    }
+    const refusal = await this.#take(request, response);
+    if (refusal !== undefined) this.#admission.giveBack();
+    return refusal;
+  }
+
+  /** A place is taken before the body is read, which may take its time. */
+  async #take(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
+    const { gate, addresses, places } = this.#hub;
+    const accept = this.#accept;
+    if (accept === undefined) return readable(request, gate.busy('draining', 'the node is stopping'));
+    const address = addresses.of(request);
+    const full = places.full(address);
+    if (full !== undefined) return readable(request, gate.full(full));
+    const foreign = gate.checkPage(request);
+    if (foreign !== undefined) return { ...foreign, headers: { Connection: 'close' } };
+    places.take(address);
+    const opening = await this.#read(request);
+    if (opening === 'cut off' || response.destroyed) {
+      places.give(address);
+      response.destroy();
+      return undefined;
+    }
+    if ('status' in opening) {
+      places.give(address);
+      return readable(request, opening);
+    }
+    const refusal = await this.#open(request, response, opening, address, accept);
+    return refusal === undefined ? undefined : readable(request, refusal);
+  }
+
+  async #read(request: IncomingMessage): Promise<Opening | UpgradeRefusal | 'cut off'> {
+    const { gate, options, seams } = this.#hub;
+    const body = await readBody(request, request.method === 'POST' ? options.frameBytesMax : 0);
+    if (body === 'cut off') return body;
+    if (body === 'too large') return gate.malformed(`a frame has at most ${options.frameBytesMax} bytes`, 413);
+    const opening = this.#kind.open(request, queryOf(request), body, seams.random.next());
+    return typeof opening === 'string' ? gate.malformed(opening) : opening;
+  }
+
+  #open(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { framing, first }: Opening,
+    remoteAddress: string,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<UpgradeRefusal | undefined> {
+    const { emulation, seams } = this.#hub;
+    const facts = {
+      transport: this.name,
+      remoteAddress,
+      headers: { ...streamHeaders, ...corsHeaders(request) },
+      ...(this.#kind.isOneWay ? {} : { session: seams.random.id() }),
+    };
+    // A network that vanished without a word shows sooner.
+    response.socket?.setKeepAlive(true, keepAliveAfterMs);
+    const connection = new StreamConnection(response, framing, facts, this.#owner);
+    this.#connections.add(connection);
+    try {
+      const handler = accept(connection);
+      emulation.add(connection);
+      connection.begin(handler, first);
+    } catch (error) {
+      seams.telemetry.count('bugs');
+      seams.telemetry.log.error({ error, transport: this.name }, 'a connection could not be accepted');
+      connection.terminate();
+    }
+    return connection.opened;
+  }
+
+  #forget(connection: StreamConnection): void {
+    if (!this.#connections.delete(connection)) return;
+    this.#hub.emulation.delete(connection);
+    this.#ending.delete(connection);
+    this.#hub.places.give(connection.remoteAddress);
+    if (this.#connections.size > 0) return;
+    const waiting = this.#whenEmpty;
+    this.#whenEmpty = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+function queryOf(request: IncomingMessage): URLSearchParams {
+  const url = request.url ?? '';
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+}
