@@ -53,3 +53,13 @@ test('CON-1: a ping that is late by a tick of the wheel does not make the end la
   assert.equal(stalled.due(30_000), 'ping');
   assert.equal(stalled.due(37_700), 'nothing');
 });
+
+test('CON-1: a peer that only listens is pinged, and no pong is waited for', () => {
+  const heartbeat = new Heartbeat(testLimits, false);
+  heartbeat.start(0, 1);
+  for (let now = testLimits.pingIntervalMs; now < 10 * testLimits.pingIntervalMs; now += testLimits.pingIntervalMs) {
+    assert.equal(heartbeat.due(now), 'ping');
+    assert.equal(heartbeat.due(now + testLimits.pongTimeoutMs), 'nothing');
+  }
+  assert.equal(heartbeat.pong(), false, 'nobody asked');
+});

@@ -135,3 +135,14 @@ test('a bound below the floor is kept', () => {
   window.confirmed(1_000, 256, 2_000);
   assert.ok(window.bytes <= 256);
 });
+
+test('BP-2: the kernel’s word alone earns a window, of 64 KiB and no more, and never above the bound', () => {
+  for (const [bytesMax, most] of [
+    [256 * KiB, 64 * KiB],
+    [16 * KiB, 16 * KiB],
+  ] as const) {
+    const window = new InFlightWindow(bytesMax);
+    for (let i = 0; i < 100; i += 1) window.taken();
+    assert.equal(window.bytes, most);
+  }
+});

@@ -48,7 +48,7 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     },
   },
   handshakes_refused: {
-    help: 'Requests to upgrade that were refused before anybody authenticated, by reason.',
+    help: 'Requests to upgrade, or for a stream, that were refused before anybody authenticated, by reason.',
     label: {
       name: 'reason',
       values:

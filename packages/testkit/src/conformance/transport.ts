@@ -114,6 +114,7 @@ export function transportConformance(name: string, create: () => Promise<Transpo
   };
   describe(`transport conformance: ${name}`, () => {
     exchange(check);
+    misuse(check);
     ending(check);
     pressure(check);
   });
@@ -160,7 +161,9 @@ function exchange(check: (title: string, step: Step) => void): void {
     }
     assert.deepEqual(Buffer.from(shared.bytes), filled(500));
   });
+}
 
+function misuse(check: (title: string, step: Step) => void): void {
   check('S14, BP-1: a frame above the bound costs its own connection at most, and is never given on', async (bench) => {
     const bystander = await bench.open();
     const { peer, node } = await bench.open();
