@@ -31,7 +31,9 @@ export class Places {
   /** Why this address gets no place now; undefined: it may take one. */
   full(address: string): NoPlace | undefined {
     if (this.#taken >= this.#bounds.connectionsMax) return 'connections';
-    return (this.#perAddress.get(limitedBy(address)) ?? 0) >= this.#bounds.connectionsPerAddressMax ? 'address' : undefined;
+    return (this.#perAddress.get(limitedBy(address)) ?? 0) >= this.#bounds.connectionsPerAddressMax
+      ? 'address'
+      : undefined;
   }
 
   /** Each is given back once. */

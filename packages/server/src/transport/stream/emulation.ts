@@ -87,10 +87,12 @@ export class Emulation {
     if (asked.data.length > this.#frameBytesMax) return readable(request, this.#tooLarge());
     // Another one's, or that of a node that is gone: the client connects anew.
     if (asked.node !== this.#nodeName) return readable(request, { status: 404, message: 'no such node here' });
+    const connection = this.#sessions.get(asked.session);
+    // Held back with its request, so that the peer's own connections fill up. In order: each waits behind those before it.
+    while (connection?.held !== undefined) await connection.held;
     // First, because the frame may end the session, whose last words go to the stream.
     response.writeHead(204, corsHeaders(request));
     response.end();
-    const connection = this.#sessions.get(asked.session);
     if (connection === undefined) return undefined;
     if (connection.codec.name === asked.codec) connection.receive(asked.data);
     else connection.close(disconnects.badRequest);

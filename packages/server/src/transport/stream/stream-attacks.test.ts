@@ -225,3 +225,24 @@ test('S29: the session id is in no log line', { timeout }, async (t) => {
   assert.ok(lines.length > 0);
   assert.ok(!lines.some((line) => line.includes(session)), 'the session id was logged');
 });
+
+test('S21: who floods requests is read more slowly, and all of them are acted on in order', { timeout }, async (t) => {
+  const node = await start(t, { commandRateMax: 50 });
+  const { session, node: name, source } = await talk(t, node, 'ann');
+  const commands = Array.from({ length: 150 }, (_, i) => JSON.stringify({ id: i + 2, presence: { channel: 'log:a' } }));
+  for (let i = 0; i < commands.length; i += 10) {
+    const data = commands.slice(i, i + 10).join('\n');
+    assert.equal((await emulate(node, { session, node: name, data })).status, 204);
+  }
+  const ids = (): number[] =>
+    source.events.flatMap(({ data }) =>
+      data.split('\n').flatMap((line) => (JSON.parse(line) as { id?: number }).id ?? []),
+    );
+  await eventually(() => ids().length === 151);
+  assert.deepEqual(
+    ids(),
+    Array.from({ length: 151 }, (_, i) => i + 1),
+  );
+  const metrics = await (await fetch(node.server.metricsUrl)).text();
+  assert.match(metrics, /^tutti_connections_held_total [1-9]/m);
+});

@@ -1,11 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import { disconnects, type Codec, type DisconnectKind } from '@tutti/protocol';
+import type { Clock, Timer } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame, UpgradeRefusal } from '../transport.ts';
 import type { Framing } from './framing.ts';
 
 /** What a connection needs of its transport; one object for all of them. */
 export interface StreamOwner {
+  readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** No request is acted on for it any more, and it is to be terminated unless it is gone in time. */
   ending(connection: StreamConnection): void;
@@ -46,6 +48,7 @@ export class StreamConnection implements Connection {
   #handler: ConnectionHandler | undefined;
   /** Set once we began to end it. */
   #reason: ClosedReason | undefined;
+  #held: { untilMs: number; timer: Timer; over: Promise<void>; end: () => void } | undefined;
   #taken: ((error?: Error | null) => void) | undefined;
 
   constructor(response: ServerResponse, framing: Framing, facts: StreamFacts, owner: StreamOwner) {
@@ -103,6 +106,26 @@ export class StreamConnection implements Connection {
     this.#response.write(nothing, this.#taken);
   }
 
+  /** Resolves when its peer may be read again; undefined: now. Asked anew after it: it may be held again. */
+  get held(): Promise<void> | undefined {
+    return this.#held?.over;
+  }
+
+  hold(ms: number): void {
+    const clock = this.#owner.clock;
+    const untilMs = clock.monotonic() + ms;
+    if (this.#reason !== undefined || (this.#held !== undefined && this.#held.untilMs >= untilMs)) return;
+    let { over, end } = this.#held ?? {};
+    over ??= new Promise((resolve) => {
+      end = resolve;
+    });
+    this.#held?.timer.cancel();
+    const timer = clock.after(ms, () => {
+      this.#endHold();
+    });
+    this.#held = { untilMs, timer, over, end: end ?? (() => undefined) };
+  }
+
   /** A frame of the peer. Nothing is acted on once the end has begun. */
   receive(frame: Uint8Array): void {
     if (this.#reason !== undefined) return;
@@ -117,6 +140,7 @@ export class StreamConnection implements Connection {
     if (this.#reason !== undefined) return;
     const reason = detail ?? kind.reason;
     this.#reason = { code: kind.code, reason, byPeer: false };
+    this.#endHold();
     this.#owner.ending(this);
     if (!this.#hasBegun) {
       const verdict = this.#framing.verdict?.({ code: kind.code, reason });
@@ -132,6 +156,13 @@ export class StreamConnection implements Connection {
   terminate(): void {
     this.#reason ??= { code: 1006, reason: 'terminated', byPeer: false };
     this.#response.destroy();
+  }
+
+  #endHold(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.timer.cancel();
+    held?.end();
   }
 
   get #isWritable(): boolean {
@@ -174,6 +205,7 @@ export class StreamConnection implements Connection {
 
   #closed(): void {
     this.#owner.ended(this);
+    this.#endHold();
     const handler = this.#handler;
     this.#handler = undefined;
     this.#reason ??= { code: 1006, reason: '', byPeer: true };

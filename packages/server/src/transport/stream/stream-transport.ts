@@ -107,6 +107,7 @@ export class StreamTransport implements Transport {
     this.#admission = hub.seams.admission ?? everybody;
     this.#ending = new Ending(hub.seams.clock, hub.options.closeTimeoutMs);
     this.#owner = {
+      clock: hub.seams.clock,
       telemetry: hub.seams.telemetry,
       ending: (connection) => {
         hub.emulation.delete(connection);
