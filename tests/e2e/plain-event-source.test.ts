@@ -177,6 +177,18 @@ describe('a plain EventSource', { concurrency: true }, () => {
     assert.deepEqual(offsets(source), [1, 2, 3]);
   });
 
+  test('a channel that is new to a reader that comes back has no gap', async (t) => {
+    const first = read(t, 'log:old');
+    await ready(first);
+    first.close();
+    await publish('log:new', 1, 2);
+    const source = read(t, 'log:old,log:new', { lastEventId: first.lastEventId });
+    await eventually(() => Buffer.from(source.lastEventId, 'base64url').toString().includes('log:new'));
+    await publish('log:new', 3, 3);
+    await eventually(() => source.events.length === 1);
+    assert.deepEqual([offsets(source), source.ofType('gap')], [[3], []]);
+  });
+
   test('joins and leaves are events of their own', async (t) => {
     const source = read(t, 'here:room');
     await eventually(() => source.comments > 0);

@@ -93,8 +93,15 @@ export class UniFraming implements Framing {
     if (result.recoverable !== true) return [];
     this.#stand(channel, { epoch, offset });
     const missed = publications.map((publication) => this.#publication(channel, publication));
-    const isGap = this.#opening.resumed !== undefined && !recovered;
+    const isGap = !recovered && this.#wasAt(channel);
     return [isGap ? this.#event('gap', { channel, epoch, offset }) : this.#idAlone(), ...missed];
+  }
+
+  /** The reader was in this channel before, or may have been: its id is none of ours, or was full. One new to it has no gap. */
+  #wasAt(channel: string): boolean {
+    const { resumed } = this.#opening;
+    if (resumed === undefined) return false;
+    return resumed.has(channel) || resumed.size === 0 || resumed.size >= positionsMax;
   }
 
   #eventsOfPush(push: Push): Uint8Array[] {
