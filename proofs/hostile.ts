@@ -27,7 +27,7 @@ const MiB = 2 ** 20;
 const queueBytesMax = 5 * MiB;
 /** Attacks that fill the queue of their connection; the second half of the bound is what waits for a collection. */
 const queueFillers = 4;
-const besidesBytes = 128 * MiB;
+const besidesBytes = 160 * MiB;
 
 export const hostile: Proof = {
   name: 'hostile',

@@ -37,10 +37,10 @@ function cumulated(bins: readonly number[], length: number): number[] {
   return Array.from({ length }, (_, i) => (sum += bins[i] ?? 0));
 }
 
-/** 1, 2 or 5 times a power of ten, at least `value`. */
+/** A round number, at least `value`. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return power * ([1, 2, 5, 10].find((step) => step * power >= value) ?? 10);
+  return power * ([1, 1.5, 2, 3, 5, 7.5, 10].find((step) => step * power >= value) ?? 10);
 }
 
 function path(kind: string, values: readonly number[], scale: { x: number; y: number }): string {
