@@ -217,7 +217,8 @@ class Peer {
       const channel = command?.subscribe?.channel;
       const asksFor = command?.subscribe ?? command?.sub_refresh;
       if ((asksFor?.interval ?? 0) > 0) held.add(asksFor?.channel ?? '');
-      if (command?.unsubscribe !== undefined && reply.error === undefined) next.delete(command.unsubscribe.channel ?? '');
+      if (command?.unsubscribe !== undefined && reply.error === undefined)
+        next.delete(command.unsubscribe.channel ?? '');
       if (reply.subscribe?.positioned === true && channel !== undefined) {
         const missed = reply.subscribe.publications ?? [];
         next.set(channel, (reply.subscribe.offset ?? 0) + missed.length + 1);
