@@ -1,6 +1,5 @@
-import type { Publication } from '@tutti/protocol';
+import { publicationBytes, type Publication } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, HistoryRetention, PublicationDraft } from './broker.ts';
-import { publicationBytes } from './publication-bytes.ts';
 
 const capacityMin = 4;
 /** What a kept publication takes beside its bytes: objects, headers, its slot. */

@@ -114,3 +114,26 @@ test('ends are counted by who ended, commands by method, errors by code', async 
   assert.equal([...core.counters.labelled('commands_rejected').values()][0], 1);
   assert.equal(core.counters.snapshot().frames_received, 3);
 });
+
+test('the figures name the channels with most subscribers, in order, and count all', async () => {
+  const core = await CoreNode.start({ namespaces: { live: {} } });
+  const clock = core.clock as VirtualClock;
+  const counts = [1, 4, 2, 4, 3];
+  const peers = Array.from({ length: 4 }, (_, i) => core.connect(`user-${i}`));
+  await clock.advanceAsync(0);
+  counts.forEach((count, channel) => {
+    for (const peer of peers.slice(0, count)) peer.command({ subscribe: { channel: `live:${channel}` } });
+  });
+  await clock.advanceAsync(0);
+  const { channels, subscriptions, topChannels } = core.node.figures(3);
+  assert.deepEqual({ channels, subscriptions }, { channels: 5, subscriptions: 14 });
+  assert.deepEqual(
+    topChannels.map(({ channel, subscribers }) => [channel, subscribers]),
+    [
+      ['live:1', 4],
+      ['live:3', 4],
+      ['live:4', 3],
+    ],
+  );
+  assert.deepEqual(core.node.figures(0).topChannels, []);
+});

@@ -174,20 +174,19 @@ export class Node {
 
   /** What is open now; `topChannels` counts subscribers and is as long as asked. */
   figures(topChannels: number): NodeFigures {
+    const { channels } = this.#services.hub;
     let subscriptions = 0;
-    const counted: { channel: string; subscribers: number }[] = [];
-    for (const channel of this.#services.hub.channels.values()) {
+    // Asked every second: only the few that are wanted are ever kept in order, not all channels sorted.
+    const top: { channel: string; subscribers: number }[] = [];
+    for (const channel of channels.values()) {
       const subscribers = channel.live.size + channel.behind.size;
       subscriptions += subscribers;
-      counted.push({ channel: channel.name, subscribers });
+      if (top.length >= topChannels && subscribers <= (top.at(-1)?.subscribers ?? Infinity)) continue;
+      const place = top.findIndex((other) => other.subscribers < subscribers);
+      top.splice(place === -1 ? top.length : place, 0, { channel: channel.name, subscribers });
+      if (top.length > topChannels) top.pop();
     }
-    counted.sort((a, b) => b.subscribers - a.subscribers);
-    return {
-      connections: this.#sessions.size,
-      channels: counted.length,
-      subscriptions,
-      topChannels: counted.slice(0, topChannels),
-    };
+    return { connections: this.#sessions.size, channels: channels.size, subscriptions, topChannels: top };
   }
 
   /** Connections whose connect was not answered yet. */

@@ -1,6 +1,7 @@
 import {
   Rejection,
   rejections,
+  publicationBytes,
   unsubscribes,
   type Publication,
   type SubscribeRequest,
@@ -12,9 +13,10 @@ import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
 import type { Hub } from './hub.ts';
 import { pageBytesMax, type Limits } from './limits.ts';
-import { publicationSize } from './publication-size.ts';
 import type { SubscribedChannel, Subscription } from './subscription.ts';
 
+/** Names of fields, punctuation, offset and time of a publication on the wire, about. */
+const publicationOverheadBytes = 64;
 /** `SubscribeRequest.flag`: answer error 112 in place of `recovered: false`. */
 const rejectUnrecovered = 2;
 
@@ -204,7 +206,7 @@ function isBehind(subscription: Subscription): boolean {
 function cutToBytes(publications: Publication[], bytesMax: number): Publication[] {
   let bytes = 0;
   for (const [i, publication] of publications.entries()) {
-    bytes += publicationSize(publication);
+    bytes += publicationBytes(publication) + publicationOverheadBytes;
     if (bytes > bytesMax && i > 0) return publications.slice(0, i);
   }
   return publications;

@@ -1,4 +1,4 @@
-import type { Publication } from '@tutti/protocol';
+import type { Publication } from './messages.ts';
 
 /**
  * What a publication counts against a bound in bytes: its payload, and what it carries besides as its
