@@ -11,12 +11,14 @@ const contracts = [
   `${server}/presence/presence[.]ts$`,
   `${server}/transport/transport[.]ts$`,
   `${server}/auth/(authenticator|authorizer)[.]ts$`,
+  `${server}/cluster/control-bus[.]ts$`,
+  `${server}/hooks/hooks[.]ts$`,
   `${server}/config/(api-key|namespace|rpc-handler|token-key|settings)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
 ];
 
 /** Folders that hold implementations of a contract, one noun each. */
-const adapters = '(broker|presence|transport|auth|telemetry|http|runtime|config)';
+const adapters = '(broker|cluster|presence|transport|auth|hooks|webhooks|telemetry|http|runtime|config)';
 
 /** What of core an adapter may know: the words it shares with everybody. */
 const coreWords = `${server}/core/(clock|random|fault)[.]ts$`;
@@ -31,6 +33,8 @@ const drivers = [
   ['pino', 'pino', `${server}/telemetry/`],
   ['prom-client', 'prom-client', `${server}/telemetry/`],
   ['sqlite', '(node:)?sqlite', `${server}/(broker|presence)/`],
+  ['nats', '@nats-io/(transport-node|jetstream|kv|nats-core)', `${server}/(broker|cluster)/nats/`],
+  ['redis', 'ioredis', `${server}/(broker|cluster)/redis/`],
   ['commander', 'commander', '^packages/cli/src/'],
 ];
 

@@ -105,6 +105,8 @@ const planted: [rules: string[], file: string, text: string][] = [
   [['driver-prom-client'], `${s}/broker/memory.ts`, "import 'prom-client';\nexport const memory = 1;"],
   [['driver-commander'], `${s}/broker/memory.ts`, "import 'commander';\nexport const memory = 1;"],
   [['driver-sqlite'], `${s}/transport/websocket/listener.ts`, "import 'node:sqlite';\nexport const websocket = 1;"],
+  [['driver-nats'], `${s}/broker/memory.ts`, "import '@nats-io/transport-node';\nexport const memory = 1;"],
+  [['driver-redis'], `${s}/broker/memory.ts`, "import 'ioredis';\nexport const memory = 1;"],
   [['no-testkit-in-source'], 'packages/cli/src/main.ts', "import '@tutti/testkit';"],
   [['no-tests-in-source'], 'packages/client/src/index.ts', "import './state.test.ts';\nexport const client = 1;"],
   [['declared-dependencies'], `${s}/broker/memory.ts`, "import 'undeclared';\nexport const memory = 1;"],
@@ -130,7 +132,8 @@ function write(base: string, file: string, text: string): void {
 /** Lays out a tree with packages that see each other as npm workspaces do, and reports what the rules say. */
 async function violations(name: string, files: Record<string, string>): Promise<Set<string>> {
   const base = join(root, name);
-  const dependencies = { ws: '*', jose: '*', pino: '*', 'prom-client': '*', commander: '*' };
+  const names = ['ws', 'jose', 'pino', 'prom-client', 'commander', 'ioredis', '@nats-io/transport-node'];
+  const dependencies = Object.fromEntries(names.map((name) => [name, '*']));
   for (const folder of ['protocol', 'client', 'api', 'server', 'dashboard', 'bench', 'cli', 'testkit']) {
     const exports = { '.': './src/index.ts', './internal': './src/internal.ts' };
     write(
