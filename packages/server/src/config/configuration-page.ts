@@ -5,7 +5,7 @@ import { formatWritten } from './written-value.ts';
 
 const introduction = `# Configuration
 
-<!-- Generated from packages/server/src/config/options.ts and namespace-options.ts; do not edit. -->
+<!-- Generated from packages/server/src/config/options/ and namespace-options.ts; do not edit. -->
 
 Every option can be set in a file, as a variable, and (where it has one) as a flag. What comes later wins: default, file, environment, flag.
 The file is \`tutti.config.ts\`, \`tutti.config.js\` or \`tutti.config.json\` in the working directory, or what \`--config\` or \`TUTTI_CONFIG\` names. YAML is not read.

@@ -1,0 +1,77 @@
+import type { OptionTable } from '../option-spec.ts';
+import { hour } from './units.ts';
+
+/** Who may connect, and how clients show who they are. */
+export const identityOptions = {
+  allowedOrigins: {
+    type: 'list',
+    default: [],
+    since: '0.1',
+    description:
+      "Pages that may connect, as exact origins (`https://app.example.com`), besides the node's own. `*` alone: every page. Clients that are no browser send no origin and are not concerned.",
+  },
+  tokenIssuer: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'The `iss` that tokens must carry. Empty: not checked.',
+  },
+  tokenAudience: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'The `aud` that tokens must carry. Empty: not checked.',
+  },
+  tokenKeys: {
+    type: 'keys',
+    default: [],
+    secret: true,
+    since: '0.1',
+    description:
+      'Keys that verify tokens: a list of `{alg, kid?, secret}` or `{alg, kid?, publicKey}` or `{alg, kid?, publicKeyFile}`. A key is used with its own algorithm only.',
+  },
+  tokenHmacSecret: {
+    type: 'text',
+    default: '',
+    secret: true,
+    since: '0.1',
+    description: 'Short for one key with algorithm HS256. At least 32 bytes.',
+  },
+  tokenLeeway: {
+    type: 'duration',
+    default: '30s',
+    min: 0,
+    max: hour,
+    since: '0.1',
+    description:
+      "How far the clock of a token's issuer may be ahead (`nbf`, `iat`). Expiry is exact; see `tokenGrace`.",
+  },
+  tokenGrace: {
+    type: 'duration',
+    default: '25s',
+    min: 0,
+    max: hour,
+    since: '0.1',
+    description:
+      'How long a living connection goes on after its token expired, so that a refresh under way can arrive.',
+  },
+  insecure: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description: 'No token is needed. Only `tutti dev` accepts it, and only on a loopback address.',
+  },
+  allowAnonymous: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description: 'Clients without a token may connect, with an empty user.',
+  },
+  personalNamespace: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description:
+      'Namespace of personal channels: every connection of user `ann` is subscribed to `NAMESPACE:ann` by the server. Empty: off.',
+  },
+} as const satisfies OptionTable;

@@ -1,0 +1,60 @@
+import type { OptionTable } from '../option-spec.ts';
+
+/** Where a node listens and keeps things, and what it says of itself. */
+export const nodeOptions = {
+  host: {
+    type: 'text',
+    default: '127.0.0.1',
+    since: '0.1',
+    description:
+      'Address to listen on. The default is reached from this machine only; `0.0.0.0` (or `::`) opens the node to the network.',
+  },
+  port: {
+    type: 'integer',
+    default: 8000,
+    min: 0,
+    max: 65_535,
+    since: '0.1',
+    description: 'Port to listen on. 0: any free one.',
+  },
+  dataDir: {
+    type: 'text',
+    default: './data',
+    since: '0.1',
+    description: 'Folder of durable channels. One node at a time uses it.',
+  },
+  engine: {
+    type: 'text',
+    default: 'embedded',
+    since: '0.1',
+    description: 'Where channels live. `embedded`: in this process and `dataDir`.',
+  },
+  nodeName: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'Name of this node in logs. Empty: one is made at start.',
+  },
+  metricsHost: {
+    type: 'text',
+    default: '127.0.0.1',
+    since: '0.1',
+    description: 'Address of the metrics, where they have a port of their own.',
+  },
+  metricsPort: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 65_535,
+    since: '0.1',
+    description:
+      'Port for `/metrics`, `/health` and `/ready` alone. `0`: `/metrics` is served on `port`, for whoever can reach that.',
+  },
+  logLevel: {
+    type: 'choice',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    since: '0.1',
+    description: 'What is logged.',
+  },
+} as const satisfies OptionTable;
