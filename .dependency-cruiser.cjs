@@ -15,6 +15,9 @@ const contracts = [
   `${server}/hooks/hooks[.]ts$`,
   `${server}/config/(api-key|namespace|rpc-handler|token-key|settings)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
+  `${server}/observer/node-observer[.]ts$`,
+  // How requests are signed is agreed with whoever receives them: one format for webhooks and hooks.
+  `${server}/runtime/sign-request[.]ts$`,
 ];
 
 /** Folders that hold implementations of a contract, one noun each. */

@@ -6,6 +6,7 @@ export type * from './broker/broker.ts';
 export type * from './presence/presence.ts';
 export type * from './transport/transport.ts';
 export type * from './auth/authenticator.ts';
+export type * from './observer/node-observer.ts';
 export type * from './auth/authorizer.ts';
 export type * from './config/namespace.ts';
 export type * from './telemetry/telemetry.ts';

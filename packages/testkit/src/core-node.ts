@@ -14,6 +14,7 @@ import {
   type Clock,
   type Limits,
   type Namespace,
+  type NodeObserver,
   type Random,
   type RpcHandler,
 } from '@tutti/server/internal';
@@ -30,6 +31,7 @@ export interface CoreNodeOptions {
   readonly authenticator?: Authenticator;
   readonly rpc?: Record<string, RpcHandler>;
   readonly positionCheckIntervalMs?: number;
+  readonly observers?: readonly NodeObserver[];
 }
 
 export const testLimits: Limits = {
@@ -113,6 +115,7 @@ export class CoreNode {
       namespaces: new Namespaces({ namespaces: configured, channelLengthMax: 255 }),
       validateJson,
       positionCheckIntervalMs: options.positionCheckIntervalMs ?? 0,
+      observers: options.observers ?? [],
     });
   }
 

@@ -61,7 +61,7 @@ export class Directory {
         continue;
       }
       // A client cannot ask for it again, so it is told, and the connection goes on.
-      session.dropSubscription(subscription);
+      session.dropSubscription(subscription, kind);
       session.send({ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } });
     }
     return count;

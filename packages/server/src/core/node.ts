@@ -1,6 +1,7 @@
 import { disconnects, Rejection, rejections, type Codec } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import type { NodeObserver } from '../observer/node-observer.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
 import { closeFamily } from './close-family.ts';
@@ -10,6 +11,7 @@ import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainR
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
 import { LagSampler } from './lag-sampler.ts';
+import { Observation } from './observation.ts';
 import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
 import { Recovery } from './recovery.ts';
 import type { Services } from './services.ts';
@@ -31,6 +33,8 @@ export interface NodeOptions extends Pick<
   readonly positionCheckIntervalMs: number;
   /** Whose positions are compared, then and when the broker was interrupted. Absent: every channel's that has one. */
   readonly mayLoseLive?: (namespace: Namespace) => boolean;
+  /** Told what happens to sessions and channels, in this order. */
+  readonly observers?: readonly NodeObserver[];
 }
 
 export interface NodeFigures {
@@ -65,18 +69,15 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { clock, broker, limits, telemetry } = options;
+    const { clock, broker, limits, telemetry, observers = [] } = options;
+    const bug = (error: unknown): void => {
+      telemetry.count('bugs');
+      telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
+    };
     this.#lag = new LagSampler(this.#sessions, telemetry);
-    const flushes = new FlushScheduler(
-      clock,
-      limits.flushDelayMaxMs,
-      (error) => {
-        this.#services.bug(error);
-      },
-      (ms) => {
-        telemetry.observe('flush_ms', ms);
-      },
-    );
+    const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs, bug, (ms) => {
+      telemetry.observe('flush_ms', ms);
+    });
     const hub = new Hub(broker, flushes, limits, telemetry);
     this.#services = {
       ...options,
@@ -105,10 +106,8 @@ export class Node {
       sessionEnded: ({ id }, code) => {
         this.#sessionEnded(id, code);
       },
-      bug: (error) => {
-        telemetry.count('bugs');
-        telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
-      },
+      bug,
+      observation: observers.length === 0 ? undefined : new Observation(observers, bug),
     };
     this.directory = new Directory(this.#sessions, this.#services);
   }

@@ -32,9 +32,15 @@ export function publishTo(
   extras: PublishExtras,
 ): Promise<PublishOutcome> {
   const { historySize, historyTtlMs } = target.namespace;
+  const { observation } = services;
   services.telemetry.count('publications_accepted', 1, target.namespace.name);
-  return services.broker.publish(target.channel, draft, {
+  const published = services.broker.publish(target.channel, draft, {
     ...extras,
     ...(historySize > 0 ? { history: { size: historySize, ttlMs: historyTtlMs } } : {}),
+  });
+  if (observation?.observesPublished(target.namespace.name) !== true) return published;
+  return published.then((outcome) => {
+    if (!outcome.duplicate) observation.published(target.namespace.name, target.channel, draft, outcome.position);
+    return outcome;
   });
 }

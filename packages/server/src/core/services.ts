@@ -10,6 +10,7 @@ import type { Clock } from './clock.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
 import type { Hub } from './hub.ts';
 import type { Limits } from './limits.ts';
+import type { Observation } from './observation.ts';
 import type { Random } from './random.ts';
 import type { Recovery } from './recovery.ts';
 import type { RpcMethods } from './rpc.ts';
@@ -31,6 +32,8 @@ export interface Services {
   readonly wheel: TimerWheel;
   readonly rpc: RpcMethods;
   readonly node: NodeFacts;
+  /** Undefined: nobody observes. */
+  readonly observation: Observation | undefined;
   /** Checks a channel name as a client sent it, and finds its namespace. Throws `Rejection`. */
   resolve(channel: string | undefined): { channel: string; namespace: Namespace };
   /** Throws `Rejection` where the namespace carries JSON and the payload is none. */

@@ -123,7 +123,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   }
 
   closed(reason: ClosedReason): void {
-    this.#end(reason.byPeer ? undefined : reason.code);
+    this.#end(reason);
     this.#services.telemetry.log.debug(
       { client: this.id, code: reason.code, byPeer: reason.byPeer },
       'connection closed',
@@ -180,6 +180,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   open(): void {
     this.#state = 'open';
     this.#services.sessionOpened(this);
+    this.#services.observation?.opened(this);
     const now = this.#services.clock.monotonic();
     this.#heartbeat.start(now, this.#services.random.next());
     this.wake(now);
@@ -293,16 +294,17 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
       this.disconnect(expired ? disconnects.subscriptionExpired : disconnects.insufficientState);
       return;
     }
-    this.dropSubscription(subscription);
+    this.dropSubscription(subscription, kind);
     const unsubscribe = { code: kind.code, reason: kind.reason };
     this.send({ push: { channel: subscription.channelName, unsubscribe } });
   }
 
   /** Leaves the channel without telling the client. Idempotent. */
-  dropSubscription(subscription: Subscription): void {
+  dropSubscription(subscription: Subscription, kind: DisconnectKind = unsubscribes.client): void {
     if (this.subscriptions.get(subscription.channelName) === subscription)
       this.subscriptions.delete(subscription.channelName);
     if (subscription.state === 'ended') return;
+    this.#services.observation?.unsubscribed(this, subscription, kind);
     const isMember = subscription.state !== 'joining' && subscription.channel?.namespace.presence === true;
     this.#services.hub.leave(subscription);
     this.#queue.drop(subscription.channelName);
@@ -314,7 +316,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     if (this.#state === 'closed') return;
     this.#services.telemetry.log.debug({ client: this.id, code: kind.code, detail }, `disconnect: ${kind.reason}`);
     if (kind !== disconnects.slow) this.flush();
-    this.#end(kind.code);
+    this.#end({ ...kind, byPeer: false });
     this.connection.close(kind);
   }
 
@@ -357,16 +359,17 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     });
   }
 
-  /** `code`: with which we end it; undefined where the peer did. */
-  #end(code: number | undefined): void {
+  #end(reason: ClosedReason): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
+    const lagBytes = this.lag.bytes;
     this.#services.wheel.remove(this);
-    for (const subscription of [...this.subscriptions.values()]) this.dropSubscription(subscription);
+    for (const each of [...this.subscriptions.values()]) this.dropSubscription(each, unsubscribes.disconnect);
     this.#queue.clear();
     this.#laneTimer?.cancel();
     this.#catchingUp = undefined;
-    this.#services.sessionEnded(this, code);
+    this.#services.observation?.ended(this, reason, lagBytes);
+    this.#services.sessionEnded(this, reason.byPeer ? undefined : reason.code);
   }
 
   /** Ends what has run out (CON-5). Milliseconds until the next expiry. */

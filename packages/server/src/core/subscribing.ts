@@ -60,6 +60,7 @@ export function activateSubscription(
     if (subscription.channel?.namespace.presence === true) {
       services.joinPresence(subscription.channelName, session.clientInfo(subscription));
     }
+    services.observation?.subscribed(session, subscription);
     if (subscription.intervalMs > 0) result.interval = subscription.intervalMs;
     return { ...result, ...expiry(services, subscription.expiresAtMs) };
   } catch (error) {
