@@ -22,6 +22,8 @@ export {
 } from './fault-proxy.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
+export { controlBusConformance, type ControlBusUnderTest } from './conformance/control-bus.ts';
+export { MemoryBusNetwork, type MemoryBus, type MemoryBusFaults } from './memory-bus.ts';
 export { LossyBroker, type DecideFate, type Fate } from './lossy-broker.ts';
 export { EventLog, type LoggedEvent } from './event-log.ts';
 export { startNode, type StartedNode, type StartNodeOptions } from './start-node.ts';
