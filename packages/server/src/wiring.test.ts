@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { connectClient, freePort, rawExchange, startNode, upgradeRequest, type StartedNode } from '@tutti/testkit';
 import { WebSocket } from 'ws';
@@ -15,6 +18,15 @@ async function start(t: TestContext, options: Parameters<typeof startNode>[0] = 
 async function statusOf(url: string): Promise<[number, unknown]> {
   const response = await fetch(url);
   return [response.status, await response.json()];
+}
+
+function shapeOf(body: unknown): { ready: boolean; draining: boolean; ok: string[] } {
+  const { ready, draining, checks } = body as {
+    ready: boolean;
+    draining: boolean;
+    checks: { name: string; ok: boolean }[];
+  };
+  return { ready, draining, ok: checks.filter(({ ok }) => ok).map(({ name }) => name) };
 }
 
 async function metric(url: string, name: string): Promise<number> {
@@ -50,7 +62,8 @@ test(
 test('health, readiness and metrics are there, and say what is', { timeout }, async (t) => {
   const node = await start(t);
   assert.deepEqual(await statusOf(`${node.url}/health`), [200, {}]);
-  assert.deepEqual(await statusOf(`${node.url}/ready`), [200, { ready: true }]);
+  const [status, ready] = await statusOf(`${node.url}/ready`);
+  assert.deepEqual([status, shapeOf(ready)], [200, { ready: true, draining: false, ok: ['memory', 'durable'] }]);
   assert.equal(node.server.metricsUrl, `${node.url}/metrics`);
   const { ws } = await socket(node);
   t.after(() => ws.terminate());
@@ -71,6 +84,23 @@ test('S28: metrics can have a port of their own, and then are nowhere else', { t
   assert.equal(await metric(node.server.metricsUrl, 'tutti_ready'), 1);
   assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/ready`)).status, 200);
   assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/connection/websocket`)).status, 404);
+});
+
+test('S27: the console can be on the port of the metrics, and then is nowhere else', { timeout }, async (t) => {
+  const dashboard = mkdtempSync(join(tmpdir(), 'tutti-page-'));
+  writeFileSync(join(dashboard, 'index.html'), '<p>the console</p>');
+  t.after(() => rmSync(dashboard, { recursive: true }));
+  const metricsPort = await freePort();
+  const settings = { metricsPort, console: 'metricsPort' } as const;
+  const node = await start(t, { settings, dashboard });
+  const operators = `http://127.0.0.1:${metricsPort}`;
+  assert.match(await (await fetch(`${operators}/console`)).text(), /the console/);
+  assert.equal((await rawExchange(metricsPort, upgradeRequest())).status, 101);
+  for (const path of ['/', '/console', '/chat', '/metrics']) {
+    assert.equal((await fetch(`${node.url}${path}`)).status, 404, path);
+  }
+  const off = await start(t, { settings: { console: 'off' }, dashboard });
+  assert.equal((await fetch(`${off.url}/console`)).status, 404);
 });
 
 test(
@@ -123,7 +153,8 @@ test('CON-3: a drain: not ready, nobody new, waves within the plan, hints, then 
   });
   const progress: number[] = [];
   const report = node.server.drain(({ left }) => void progress.push(left));
-  assert.deepEqual(await statusOf(`${node.url}/ready`), [503, { ready: false, draining: true }]);
+  const [status, ready] = await statusOf(`${node.url}/ready`);
+  assert.deepEqual([status, shapeOf(ready)], [503, { ready: false, draining: true, ok: ['memory', 'durable'] }]);
   assert.deepEqual(await statusOf(`${node.url}/health`), [200, {}]);
   const late = await rawExchange(node.port, upgradeRequest());
   assert.equal(late.status, 503);

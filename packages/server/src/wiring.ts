@@ -21,6 +21,7 @@ import type { DrainProgress, DrainReport } from './core/drain.ts';
 import { fixedLimits, type Limits } from './core/limits.ts';
 import { Node } from './core/node.ts';
 import type { Random } from './core/random.ts';
+import { Canaries } from './core/canary.ts';
 import { Readiness } from './core/readiness.ts';
 import { RpcMethods } from './core/rpc.ts';
 import { HttpServer, type HttpRoute } from './http/http-server.ts';
@@ -43,6 +44,7 @@ import { httpStream, sse, uniSse } from './transport/stream/stream-kinds.ts';
 import { StreamHub, StreamTransport } from './transport/stream/stream-transport.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
+import { canariesOf, isDurableChannel } from './wiring/canaries.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -113,6 +115,7 @@ function assemble(options: ServerOptions): Parts {
   const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
   const broker = embeddedBroker(settings, namespaces, clock, random, log);
+  const canaries = new Canaries(canariesOf(settings, broker, random));
   const presence = new MemoryPresence();
   const limits = limitsOf(settings);
   const node = new Node({
@@ -131,6 +134,7 @@ function assemble(options: ServerOptions): Parts {
     // Memory delivers by a call in this process. Between the log on disk and here lie a thread and its commits.
     positionCheckIntervalMs: 10_000,
     mayLoseLive: ({ durable }) => durable,
+    takeCanary: (live) => canaries.receive(live),
   });
   const loop = new LoopMonitor(clock);
   const memory = new MemoryMonitor(clock);
@@ -140,7 +144,7 @@ function assemble(options: ServerOptions): Parts {
     memoryShare: () => memory.share,
   };
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
-  const readiness = new Readiness(clock, probe(settings, broker));
+  const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
   telemetry.readGauges(() => gauges(node, readiness, admission, load));
   const { historyPageMax } = settings;
   const target = apiTarget({ node, namespaces, presence, telemetry, clock, nodeName, version, historyPageMax });
@@ -169,7 +173,7 @@ function faces(
   const hub = new StreamHub(transportOptions, seams);
   const streams = [sse, httpStream, uniSse].map((kind) => new StreamTransport(kind, hub));
   const transports = [websocket, ...streams];
-  const ready = ['/ready', readyRoute(() => readiness.check())] as const;
+  const ready = ['/ready', readyRoute(() => readiness.report())] as const;
   const metrics = [
     '/metrics',
     metricsRoute({
@@ -185,6 +189,8 @@ function faces(
     [apiPrefix, api],
   ];
   const hasOwnPort = settings.metricsPort !== 0;
+  const page = dashboardOf(dashboard);
+  const upgrades = new Map([['/connection/websocket', websocket]]);
   const http = new HttpServer(
     {
       host: settings.host,
@@ -196,17 +202,20 @@ function faces(
         ...streams.map((stream) => [`/connection/${stream.name}`, takingRoute(stream)] as const),
         ['/emulation', takingRoute(hub.emulation)],
       ]),
-      upgrades: new Map([['/connection/websocket', websocket]]),
+      upgrades,
       // So many more, that one too many is told so, and that health can be asked at any time.
       socketsMax: settings.connectionsMax + socketsBesides,
-      ...dashboardOf(dashboard),
+      ...(settings.console === 'port' ? page : {}),
     },
     parts,
   );
   if (!hasOwnPort) return { transports, http, operators: undefined };
   const { metricsHost: host, metricsPort: port } = settings;
   const routes = new Map([ready, metrics]);
-  return { transports, http, operators: new HttpServer({ host, port, routes, socketsMax: socketsBesides }, parts) };
+  // The console speaks to the node by the WebSocket of its own origin.
+  const consoleFaces = settings.console === 'metricsPort' ? { upgrades, ...page } : {};
+  const operators = new HttpServer({ host, port, routes, socketsMax: socketsBesides, ...consoleFaces }, parts);
+  return { transports, http, operators };
 }
 
 async function start(parts: Parts): Promise<void> {
@@ -222,8 +231,7 @@ async function start(parts: Parts): Promise<void> {
     throw error;
   }
   loop.start();
-  readiness.started();
-  await readiness.check();
+  await readiness.start();
   if (settings.namespaces.has('tutti')) stats.start();
 }
 
@@ -255,6 +263,7 @@ async function shutDown(parts: Parts): Promise<void> {
     () => http.close(),
     () => operators?.close(),
     () => loop.stop(),
+    () => readiness.stop(),
     () => presence.close(),
     () => broker.close(),
   ];
@@ -269,12 +278,6 @@ async function shutDown(parts: Parts): Promise<void> {
   }
   if (failures.length > 0) throw failures[0];
   log.info({}, 'the node has stopped');
-}
-
-/** Asks the log of each kind for the position of a channel that nobody has. */
-function probe(settings: Settings, broker: Broker): () => Promise<unknown> {
-  const kinds = new Map([...settings.namespaces.values()].map(({ name, durable }) => [durable, name]));
-  return () => Promise.all([...kinds.values()].map((name) => broker.history(`${name}:ready`, { limit: 0 })));
 }
 
 function gauges(node: Node, readiness: Readiness, admission: Admission, load: Load): Record<GaugeName, number> {
@@ -317,7 +320,7 @@ function embeddedBroker(settings: Settings, namespaces: Namespaces, clock: Clock
   const needsLog = [...settings.namespaces.values()].some((namespace) => namespace.durable);
   if (!needsLog) return memory;
   const durable = new SqliteLogBroker({ dataDir, clock, random, idempotencyWindowMs, log });
-  return new EmbeddedBroker({ memory, log: durable, isDurable: (channel) => namespaces.resolve(channel).durable });
+  return new EmbeddedBroker({ memory, log: durable, isDurable: isDurableChannel(namespaces) });
 }
 
 function authenticator(settings: Settings, clock: Clock, random: Random, log: Log): Authenticator {

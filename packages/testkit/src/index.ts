@@ -29,5 +29,6 @@ export { EventLog, type LoggedEvent } from './event-log.ts';
 export { startNode, type StartedNode, type StartNodeOptions } from './start-node.ts';
 export { freePort, spawnNode, type SpawnedNode } from './spawn-node.ts';
 export { connectClient, type ConnectClientOptions, type ConnectedClient, type Followed } from './connect-client.ts';
-export { testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
+export { testSettings, testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
 export { PlainEventSource, type StreamEvent } from './plain-event-source.ts';
+export { smallDisk } from './small-disk.ts';

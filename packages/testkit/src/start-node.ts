@@ -1,5 +1,5 @@
 import { createServer, type RpcHandler, type TuttiServer } from '@tutti/server';
-import { nullLog } from '@tutti/server/internal';
+import { nullLog, type Log } from '@tutti/server/internal';
 import {
   testFolder,
   testSettings,
@@ -11,6 +11,11 @@ import {
 
 export interface StartNodeOptions extends TestSettings {
   readonly rpc?: Readonly<Record<string, RpcHandler>>;
+  /** Folder of a built page. Absent: none is served. */
+  readonly dashboard?: string;
+  /** In place of a temporary folder. */
+  readonly dataDir?: string;
+  readonly log?: Log;
 }
 
 /** A node in this process, with a temporary data folder. */
@@ -27,13 +32,13 @@ export interface StartedNode extends TestTokens {
 /** Arranges a node as it is in production, but for the defaults of `testSettings`. */
 export async function startNode(options: StartNodeOptions = {}): Promise<StartedNode> {
   const folder = await testFolder();
-  const settings = testSettings(options, folder.path);
+  const settings = testSettings(options, options.dataDir ?? folder.path);
   let server: TuttiServer;
   try {
     server = await createServer({
       settings,
-      log: nullLog,
-      dashboard: false,
+      log: options.log ?? nullLog,
+      dashboard: options.dashboard ?? false,
       ...(options.rpc === undefined ? {} : { rpc: options.rpc }),
     });
   } catch (error) {
@@ -47,7 +52,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Started
     wsUrl: webSocketUrl(url),
     port: Number(new URL(url).port),
     server,
-    dataDir: folder.path,
+    dataDir: settings.dataDir,
     close: async () => {
       await server.close();
       await folder.remove();

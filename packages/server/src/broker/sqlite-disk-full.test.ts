@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
+import { smallDisk } from '@tutti/testkit';
 import { Fault } from '../core/fault.ts';
 import { SystemClock } from '../runtime/system-clock.ts';
 import { SystemRandom } from '../runtime/system-random.ts';
@@ -11,22 +10,6 @@ import { SqliteLogBroker } from './sqlite-log.ts';
 
 const history = { size: 1_000_000, ttlMs: 3_600_000 };
 const payload = { data: new Uint8Array(20_000).fill(1) };
-
-/** A file system of 2 MB. Undefined, with the test skipped by name, where it cannot be had. */
-function smallDisk(context: TestContext): string | undefined {
-  const mountPoint = mkdtempSync(join(tmpdir(), 'tutti-full-'));
-  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'none', mountPoint], { encoding: 'utf8' });
-  if (mounted.status === 0) {
-    context.after(() => {
-      spawnSync('umount', [mountPoint]);
-      rmSync(mountPoint, { recursive: true });
-    });
-    return mountPoint;
-  }
-  rmSync(mountPoint, { recursive: true });
-  context.skip(`needs a small file system of its own: ${mounted.stderr || String(mounted.error)}`);
-  return undefined;
-}
 
 async function opened(dataDir: string): Promise<SqliteLogBroker> {
   const broker = new SqliteLogBroker({ dataDir, clock: new SystemClock(), random: new SystemRandom() });

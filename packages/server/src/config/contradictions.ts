@@ -98,7 +98,12 @@ function proxyProblem(entry: string): Contradiction[] {
   ];
 }
 
-function metricsProblems({ metricsPort, port }: Settings): Contradiction[] {
+function metricsProblems({ metricsPort, port, console }: Settings): Contradiction[] {
+  if (console === 'metricsPort' && metricsPort === 0) {
+    return [
+      { option: 'console', message: 'is to be on metricsPort, which is 0: give the metrics a port of their own' },
+    ];
+  }
   if (metricsPort === 0 || metricsPort !== port) return [];
   return [{ option: 'metricsPort', message: 'is the port of the node itself: choose another, or 0 to share it' }];
 }

@@ -1,5 +1,5 @@
 import { disconnects, Rejection, rejections, type Codec } from '@tutti/protocol';
-import type { HistoryPage, HistoryQuery, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
+import type { HistoryPage, HistoryQuery, LivePublication, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import type { NodeObserver } from '../observer/node-observer.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
@@ -35,6 +35,8 @@ export interface NodeOptions extends Pick<
   readonly mayLoseLive?: (namespace: Namespace) => boolean;
   /** Told what happens to sessions and channels, in this order. */
   readonly observers?: readonly NodeObserver[];
+  /** Takes the publications of canaries, which are no channel's; false for any other. Never throws. */
+  readonly takeCanary?: (live: LivePublication) => boolean;
 }
 
 export interface NodeFigures {
@@ -125,7 +127,7 @@ export class Node {
     });
     await this.#options.broker.start({
       publication: (live) => {
-        hub.receive(live);
+        if (this.#options.takeCanary?.(live) !== true) hub.receive(live);
       },
       interrupted: () => {
         void this.#verifyPositions();

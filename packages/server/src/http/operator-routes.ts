@@ -1,13 +1,23 @@
 import type { HttpRoute } from './http-server.ts';
 import { jsonBody, respond } from './respond.ts';
 
-/** `/ready`: 200 while the node should be sent new connections, else 503. */
-export function readyRoute(check: () => Promise<{ readonly ready: boolean; readonly draining: boolean }>): HttpRoute {
+export interface ShownReadiness {
+  readonly ready: boolean;
+  readonly draining: boolean;
+  readonly checks: readonly { readonly name: string; readonly ok: boolean; readonly sinceMs: number }[];
+}
+
+/**
+ * `/ready`: 200 while the node should be sent new connections, else 503, and for each check whether it
+ * succeeds and since when. It tells what is known already, and no words of a failure (S28).
+ */
+export function readyRoute(report: () => ShownReadiness): HttpRoute {
   return {
     methods: ['GET', 'HEAD'],
-    handle: async (request, response) => {
-      const { ready, draining } = await check();
-      respond(request, response, ready ? 200 : 503, jsonBody(ready ? { ready } : { ready, draining }));
+    handle: (request, response) => {
+      const { ready, draining, checks } = report();
+      const shown = checks.map(({ sinceMs, ...check }) => ({ ...check, since: new Date(sinceMs).toISOString() }));
+      respond(request, response, ready ? 200 : 503, jsonBody({ ready, draining, checks: shown }));
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { OptionTable } from '../option-spec.ts';
+import { hour } from './units.ts';
 
 /** Where a node listens and keeps things, and what it says of itself. */
 export const nodeOptions = {
@@ -48,7 +49,32 @@ export const nodeOptions = {
     max: 65_535,
     since: '0.1',
     description:
-      'Port for `/metrics`, `/health` and `/ready` alone. `0`: `/metrics` is served on `port`, for whoever can reach that.',
+      'Port for `/metrics`, `/health` and `/ready`, and the console where `console` says so. `0`: `/metrics` is served on `port`, for whoever can reach that.',
+  },
+  console: {
+    type: 'choice',
+    choices: ['port', 'metricsPort', 'off'],
+    default: 'port',
+    since: '0.1',
+    description:
+      'Where the pages of demos and console are served. `metricsPort`: on the port of the metrics and nowhere else, so that operators alone reach them.',
+  },
+  canaryInterval: {
+    type: 'duration',
+    default: '5s',
+    min: 100,
+    max: hour,
+    since: '0.1',
+    description:
+      'How often the node sends a publication of its own through the broker, to know whether it is ready. For durable channels each is one commit.',
+  },
+  canaryTimeout: {
+    type: 'duration',
+    default: '2s',
+    min: 50,
+    max: 60_000,
+    since: '0.1',
+    description: 'A node whose own publication has not come back after so long is not ready.',
   },
   logLevel: {
     type: 'choice',
