@@ -1,6 +1,7 @@
 import { Rejection, rejections, unsubscribes } from '@tutti/protocol';
-import type { ApiTarget } from './api/index.ts';
+import type { ApiNode, ApiTarget } from './api/index.ts';
 import type { Namespaces } from './config/namespaces.ts';
+import { channelWithin, isTenantName } from './config/tenant.ts';
 import type { Clock } from './core/clock.ts';
 import { fixedLimits } from './core/limits.ts';
 import type { Node } from './core/node.ts';
@@ -17,70 +18,111 @@ export interface ApiTargetParts {
   readonly nodeName: string;
   readonly version: string;
   readonly historyPageMax: number;
+  /** Empty: the node has no tenants. */
+  readonly tenantClaim: string;
 }
 
-/** A node, as the server API sees it. */
-// long on purpose: one short line a method, and nothing to follow.
+/** A node, as the server API sees it: the operator's own space, until `within` says another. */
 export function apiTarget(parts: ApiTargetParts): ApiTarget {
-  const { node, namespaces, presence, telemetry, clock, historyPageMax } = parts;
-  const { directory } = node;
-  const startedMs = clock.monotonic();
+  const startedMs = parts.clock.monotonic();
   const cpuAtStart = process.cpuUsage();
+  return targetWithin('', parts, () => nodeFacts(parts, startedMs, cpuAtStart));
+}
+
+// long on purpose: one short line a method, and nothing to follow.
+function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['info']): ApiTarget {
+  const { node, namespaces, presence, historyPageMax } = parts;
+  const { directory } = node;
+  const channelOf = (name: string): string => {
+    namespaces.resolve(name);
+    return channelWithin(tenant, name);
+  };
   return {
-    namespaceOf: (channel) => namespaces.resolve(channel),
-    publish: async (channel, draft, { idempotencyKey, expected }) =>
-      node.publish(channel, draft, {
-        ...(idempotencyKey === undefined ? {} : { idempotencyKey: applicationKey(idempotencyKey) }),
-        ...(expected === undefined ? {} : { expected }),
-      }),
-    history: (channel, { limit, ...query }) =>
-      node.history(channel, {
-        ...query,
-        limit: limit < 0 ? historyPageMax : Math.min(limit, historyPageMax),
-        bytesMax: fixedLimits.historyPageBytesMax,
-      }),
-    removeHistory: (channel) => node.removeHistory(channel),
-    presence: async (channel) => {
+    within: (asked) => targetWithin(checkedTenant(asked, parts), parts, info),
+    namespaceOf: (name) => namespaces.resolve(name),
+    publish: async (name, draft, { idempotencyKey, expected }) =>
+      node.publish(
+        name,
+        draft,
+        {
+          ...(idempotencyKey === undefined ? {} : { idempotencyKey: applicationKey(idempotencyKey) }),
+          ...(expected === undefined ? {} : { expected }),
+        },
+        tenant,
+      ),
+    history: (name, { limit, ...query }) =>
+      node.history(
+        name,
+        {
+          ...query,
+          limit: limit < 0 ? historyPageMax : Math.min(limit, historyPageMax),
+          bytesMax: fixedLimits.historyPageBytesMax,
+        },
+        tenant,
+      ),
+    removeHistory: (name) => node.removeHistory(name, tenant),
+    presence: async (name) => {
+      const channel = channelOf(name);
       const { presenceMembersMax } = fixedLimits;
       const { clients } = await presence.stats(channel);
       if (clients <= presenceMembersMax) return presence.members(channel);
       throw new Rejection(rejections.limitExceeded, `more than ${presenceMembersMax} members: use presence_stats`);
     },
-    presenceStats: (channel) => presence.stats(channel),
-    subscribe: (whose, channel, wanted) =>
-      directory.subscribe(whose, { channel, namespace: namespaces.resolve(channel) }, wanted),
-    unsubscribe: (whose, channel) => {
-      namespaces.resolve(channel);
-      directory.unsubscribe(whose, channel, unsubscribes.server);
+    presenceStats: async (name) => presence.stats(channelOf(name)),
+    subscribe: (whose, name, wanted) => directory.subscribe({ ...whose, tenant }, name, wanted),
+    unsubscribe: (whose, name) => {
+      namespaces.resolve(name);
+      directory.unsubscribe({ ...whose, tenant }, name, unsubscribes.server);
     },
     disconnect: (whose, kind, except) => {
-      directory.disconnect(whose, kind, except);
+      directory.disconnect({ ...whose, tenant }, kind, except);
     },
-    refresh: (whose, expiresAtMs, info) => {
-      directory.refresh(whose, expiresAtMs, info);
+    refresh: (whose, expiresAtMs, shown) => {
+      directory.refresh({ ...whose, tenant }, expiresAtMs, shown);
     },
-    channels: (query, isAsked) => directory.channels(query, isAsked),
-    connections: (query, user) => directory.connections(query, user),
-    info: () => {
-      const uptimeMs = Math.max(1, clock.monotonic() - startedMs);
-      const { connections, channels, subscriptions } = node.figures(0);
-      const { rss, heapUsed } = process.memoryUsage();
-      const { user, system } = process.cpuUsage(cpuAtStart);
-      return {
-        ...{ name: parts.nodeName, version: parts.version, uptimeSeconds: uptimeMs / 1_000 },
-        ...{ connections, channels, subscriptions, users: directory.users },
-        cpuPercent: Math.round(((user + system) / 1_000 / uptimeMs) * 1_000) / 10,
-        ...{ rssBytes: rss, heapBytes: heapUsed },
-      };
-    },
-    rejectionOf: (error) => {
-      const rejection = rejectionOf(error, { telemetry });
-      if (rejection !== undefined) return rejection;
-      telemetry.count('bugs');
-      telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
-      return new Rejection(rejections.internal);
-    },
+    channels: (query, isAsked) => directory.channels(query, isAsked, tenant),
+    connections: (query, user) => directory.connections(query, { tenant, ...(user === undefined ? {} : { user }) }),
+    info,
+    rejectionOf: (error) => rejectionFor(error, parts),
   };
+}
+
+function nodeFacts(
+  { node, clock, nodeName: name, version }: ApiTargetParts,
+  startedMs: number,
+  cpuAtStart: NodeJS.CpuUsage,
+): ApiNode {
+  const uptimeMs = Math.max(1, clock.monotonic() - startedMs);
+  const { connections, channels, subscriptions } = node.figures(0);
+  const { rss, heapUsed } = process.memoryUsage();
+  const { user, system } = process.cpuUsage(cpuAtStart);
+  return {
+    ...{ name, version, uptimeSeconds: uptimeMs / 1_000 },
+    ...{ connections, channels, subscriptions, users: node.directory.users },
+    cpuPercent: Math.round(((user + system) / 1_000 / uptimeMs) * 1_000) / 10,
+    ...{ rssBytes: rss, heapBytes: heapUsed },
+  };
+}
+
+function rejectionFor(error: unknown, { telemetry }: ApiTargetParts): Rejection {
+  const rejection = rejectionOf(error, { telemetry });
+  if (rejection !== undefined) return rejection;
+  telemetry.count('bugs');
+  telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
+  return new Rejection(rejections.internal);
+}
+
+/** A call that forgot its tenant must not quietly do nothing, or something else: it is told. */
+function checkedTenant(tenant: string | undefined, { tenantClaim }: ApiTargetParts): string {
+  const refuse = (message: string): Rejection => new Rejection(rejections.badRequest, message);
+  if (tenantClaim === '') {
+    if (tenant === undefined || tenant === '') return '';
+    throw refuse('this node has no tenants: leave tenant out, or set the option tenantClaim');
+  }
+  if (tenant === undefined) throw refuse('this node has tenants: say which in tenant');
+  if (tenant !== '' && !isTenantName(tenant))
+    throw refuse('tenant must be 1 to 64 of the characters A-Z a-z 0-9 _ . -');
+  return tenant;
 }
 
 /** The application's keys are its own: a user's key never meets them. */

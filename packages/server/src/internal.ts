@@ -19,6 +19,7 @@ export { fixedLimits } from './core/limits.ts';
 export { RpcMethods } from './core/rpc.ts';
 export { MemoryPresence } from './presence/memory.ts';
 export { NamespaceAuthorizer } from './auth/namespace-authorizer.ts';
+export * from './config/tenant.ts';
 export { Namespaces } from './config/namespaces.ts';
 export { Counters } from './telemetry/counters.ts';
 export { nullLog, nullTelemetry } from './telemetry/null-telemetry.ts';

@@ -34,6 +34,8 @@ export interface TuttiServer {
    * a code of 2500 or more the clients subscribe again.
    */
   unsubscribe(user: string, channel: string, kind?: DisconnectKind): number;
+  /** The same for one tenant: its channels, and its users. Needs the option `tenantClaim`. Throws `Rejection` for a name no tenant can have. */
+  within(tenant: string): TenantFace;
   figures(): NodeFigures;
   /** Where its metrics are, such as `http://127.0.0.1:8000/metrics`. */
   readonly metricsUrl: string;
@@ -46,6 +48,9 @@ export interface TuttiServer {
   /** At once: stops accepting, ends the connections with the advice to reconnect, commits what was accepted. Idempotent. */
   close(): Promise<void>;
 }
+
+/** What of a node belongs to a tenant. */
+export type TenantFace = Pick<TuttiServer, 'publish' | 'history' | 'presence' | 'disconnect' | 'unsubscribe'>;
 
 export interface ServerPublishOptions {
   /** A repetition within the window takes effect once (DEL-6). */

@@ -1,24 +1,26 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { Rejection, rejections } from '@tutti/protocol';
 import { validateJson } from '@tutti/protocol/json';
 import { apiPrefix, ApiRoute, openApiDocument } from './api/index.ts';
-import { apiTarget, applicationKey } from './api-target.ts';
+import { apiTarget } from './api-target.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { InsecureAuthenticator } from './auth/insecure-authenticator.ts';
 import { JwtAuthenticator } from './auth/jwt-authenticator.ts';
 import { NamespaceAuthorizer } from './auth/namespace-authorizer.ts';
-import type { Broker, PublicationDraft } from './broker/broker.ts';
+import type { Broker } from './broker/broker.ts';
 import { EmbeddedBroker } from './broker/embedded.ts';
 import { MemoryBroker } from './broker/memory.ts';
 import { SqliteLogBroker } from './broker/sqlite-log.ts';
 import { isLoopback } from './config/contradictions.ts';
 import { Namespaces } from './config/namespaces.ts';
+import { isTenantName } from './config/tenant.ts';
 import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
 import { Fault } from './core/fault.ts';
 import { Admission, type Load } from './core/admission.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
-import { fixedLimits, type Limits } from './core/limits.ts';
+import type { Limits } from './core/limits.ts';
 import { Node } from './core/node.ts';
 import type { Random } from './core/random.ts';
 import { Canaries } from './core/canary.ts';
@@ -32,7 +34,7 @@ import { LoopMonitor } from './runtime/loop-monitor.ts';
 import { MemoryMonitor } from './runtime/memory-monitor.ts';
 import { SystemClock } from './runtime/system-clock.ts';
 import { SystemRandom } from './runtime/system-random.ts';
-import type { ServerOptions, ServerPublishOptions, TuttiServer } from './server.ts';
+import type { ServerOptions, TuttiServer } from './server.ts';
 import { Counters } from './telemetry/counters.ts';
 import type { GaugeName } from './telemetry/metric-table.ts';
 import { PinoLog } from './telemetry/pino-log.ts';
@@ -44,6 +46,7 @@ import { httpStream, sse, uniSse } from './transport/stream/stream-kinds.ts';
 import { StreamHub, StreamTransport } from './transport/stream/stream-transport.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
+import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf, isDurableChannel } from './wiring/canaries.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
@@ -84,22 +87,21 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   const url = `http://${hostInUrl(settings.host)}:${http.port}`;
   const metricsUrl = metricsUrlOf(parts, url);
   log.info({ url, metricsUrl, version }, 'the node is listening');
+  const { historyPageMax } = settings;
+  const face = { node, presence, historyPageMax };
   let closed: Promise<void> | undefined;
   let drained: Promise<DrainReport> | undefined;
   const close = (): Promise<void> => (closed ??= shutDown(parts));
   return {
     url,
     metricsUrl,
-    publish: (channel, data, extras) => publish(node, channel, data, extras),
-    history: (channel, query = {}) =>
-      node.history(channel, {
-        limit: settings.historyPageMax,
-        bytesMax: fixedLimits.historyPageBytesMax,
-        ...query,
-      }),
-    presence: (channel) => presence.members(channel),
-    disconnect: (user, kind) => node.directory.disconnect({ user }, kind),
-    unsubscribe: (user, channel, kind) => node.directory.unsubscribe({ user }, channel, kind),
+    ...applicationFace(face, ''),
+    within: (tenant) => {
+      if (settings.tenantClaim !== '' && isTenantName(tenant)) return applicationFace(face, tenant);
+      const message =
+        settings.tenantClaim === '' ? 'this node has no tenants: set tenantClaim' : 'no tenant can have that name';
+      throw new Rejection(rejections.badRequest, message);
+    },
     figures: () => node.figures(sampleChannels),
     drain: (onProgress) => (drained ??= drain(parts, onProgress).finally(close)),
     close,
@@ -146,8 +148,9 @@ function assemble(options: ServerOptions): Parts {
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
   telemetry.readGauges(() => gauges(node, readiness, admission, load));
-  const { historyPageMax } = settings;
-  const target = apiTarget({ node, namespaces, presence, telemetry, clock, nodeName, version, historyPageMax });
+  const { historyPageMax, tenantClaim } = settings;
+  const figures = { nodeName, version, historyPageMax, tenantClaim };
+  const target = apiTarget({ node, namespaces, presence, telemetry, clock, ...figures });
   const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {
@@ -342,20 +345,6 @@ function personalChannels({ personalNamespace }: Settings): (user: string) => st
 function dashboardOf(dashboard: string | false = dashboardDist): { staticRoot?: string } {
   // Not built yet: the HTTP server then says how to build it.
   return dashboard === false || !existsSync(dashboard) ? {} : { staticRoot: dashboard };
-}
-
-async function publish(
-  node: Node,
-  channel: string,
-  data: unknown,
-  { idempotencyKey, expected, ...marks }: ServerPublishOptions = {},
-): ReturnType<TuttiServer['publish']> {
-  const bytes = data instanceof Uint8Array ? data : Buffer.from(JSON.stringify(data) ?? 'null');
-  const draft: PublicationDraft = { data: bytes, ...marks };
-  return node.publish(channel, draft, {
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey: applicationKey(idempotencyKey) }),
-    ...(expected === undefined ? {} : { expected }),
-  });
 }
 
 function hostInUrl(host: string): string {

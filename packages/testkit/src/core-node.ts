@@ -71,11 +71,16 @@ export function openNamespace(name: string, options: Partial<Namespace> = {}): N
   };
 }
 
-/** The token is the user's name; no subscription tokens. For tests of core, where identity is not the question. */
+/**
+ * The token is the user's name, perhaps with a tenant (`ann@acme`); no subscription tokens. For tests of core,
+ * where identity is not the question.
+ */
 export const nameIsToken: Authenticator = {
   connect: (attempt) => {
     if (attempt.token === 'bad') return Promise.reject(new Disconnect(disconnects.invalidToken));
-    return Promise.resolve({ user: attempt.token, channels: [], capabilities: [] });
+    const [user = '', tenant = ''] = attempt.token.split('@');
+    const whose = tenant === '' ? {} : { tenant };
+    return Promise.resolve({ user, channels: [], capabilities: [], ...whose });
   },
   refresh: (token, identity) => Promise.resolve({ ...identity, user: token }),
   subscription: () => Promise.resolve({}),

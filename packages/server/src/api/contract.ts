@@ -8,6 +8,12 @@ import type { Namespace } from '../config/namespace.ts';
  * cannot be; all throw what broker and presence throw.
  */
 export interface ApiTarget {
+  /**
+   * The same within a tenant: names of channels and users are that tenant's, and what belongs to others is
+   * not there. `''`: the operator's own space. Undefined: the caller named none. Throws `Rejection` where the
+   * node has tenants and none is named, or has none and one is.
+   */
+  within(tenant: string | undefined): ApiTarget;
   namespaceOf(channel: string): Namespace;
   publish(
     channel: string,

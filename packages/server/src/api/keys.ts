@@ -26,7 +26,9 @@ export class ApiKeys {
 /** Methods that concern users and not channels: a key bound to channels has them only where it names them. */
 const methodsWithoutChannel: readonly string[] = ['disconnect', 'refresh', 'connections', 'info'];
 
-export function mayCall({ allow, channels }: ApiKey, method: string): boolean {
+export function mayCall({ allow, channels, tenant }: ApiKey, method: string): boolean {
+  // The node's figures are of all tenants together.
+  if (tenant !== undefined && tenant !== '' && method === 'info') return false;
   if (allow.includes(method)) return true;
   return allow.includes('*') && (channels === undefined || !methodsWithoutChannel.includes(method));
 }

@@ -20,8 +20,10 @@ export interface ConnectAttempt {
 }
 
 export interface Identity {
-  /** Empty for an anonymous user. */
+  /** Empty for an anonymous user. Tells nobody apart across tenants: two may have an `ann` each. */
   readonly user: string;
+  /** Whose user it is; absent or empty: nobody's in particular (config/tenant.ts). */
+  readonly tenant?: string;
   /** Milliseconds since 1970; absent: never. */
   readonly expiresAtMs?: number;
   /** Payload that other subscribers see as `conn_info`. */

@@ -13,7 +13,7 @@ export interface Authorizer {
 export interface Question {
   readonly verb: Verb;
   readonly identity: Identity;
-  /** Canonical; the very string that will be used. */
+  /** Canonical; what is used is this very string, within the tenant of the identity (S10, S11). */
   readonly channel: string;
   readonly namespace: Namespace;
   /** The session is subscribed to the channel now. */

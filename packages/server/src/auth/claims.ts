@@ -1,3 +1,4 @@
+import { isTenantName } from '../config/tenant.ts';
 import type { Capability, Verb } from './authenticator.ts';
 
 /**
@@ -9,6 +10,8 @@ export const userBytesMax = 190;
 /** The claims of a connection token, read only after its signature was verified (S7). */
 export interface ConnectionClaims {
   readonly user: string;
+  /** Empty: of none. */
+  readonly tenant: string;
   readonly info?: Uint8Array;
   readonly channels: readonly string[];
   readonly capabilities: readonly Capability[];
@@ -16,6 +19,7 @@ export interface ConnectionClaims {
 
 export interface SubscriptionClaims {
   readonly user: string;
+  readonly tenant: string;
   readonly channel: string;
   readonly info?: Uint8Array;
 }
@@ -43,12 +47,13 @@ const verbs: ReadonlyMap<unknown, Verb> = new Map<unknown, Verb>([
   ['prs', 'presence'],
 ]);
 
-/** `{sub, info?, channels?, caps?}`. Throws `BadClaims`; also for a subscription token, which opens one channel and no connection. */
-export function readConnectionClaims(claims: Readonly<Record<string, unknown>>): ConnectionClaims {
+/** `{sub, TENANT?, info?, channels?, caps?}`; `tenantClaim`: name of the tenant's claim, empty for none. Throws `BadClaims`; also for a subscription token, which opens one channel and no connection. */
+export function readConnectionClaims(claims: Readonly<Record<string, unknown>>, tenantClaim: string): ConnectionClaims {
   if (claims['channel'] !== undefined)
     throw new BadClaims('this is a subscription token (it has the claim channel), and not a connection token');
   return {
     user: readUser(claims['sub']),
+    tenant: readTenant(claims, tenantClaim),
     ...readInfo(claims['info']),
     channels: claims['channels'] === undefined ? [] : readTexts(claims['channels'], 'channels'),
     capabilities: claims['caps'] === undefined ? [] : readCapabilities(claims['caps']),
@@ -56,12 +61,16 @@ export function readConnectionClaims(claims: Readonly<Record<string, unknown>>):
 }
 
 /** `{sub, channel, info?}`. Throws `BadClaims`; also for a connection token. */
-export function readSubscriptionClaims(claims: Readonly<Record<string, unknown>>): SubscriptionClaims {
+export function readSubscriptionClaims(
+  claims: Readonly<Record<string, unknown>>,
+  tenantClaim: string,
+): SubscriptionClaims {
   const channel = claims['channel'];
   if (channel === undefined)
     throw new BadClaims('this is a connection token (it has no claim channel), and not a subscription token');
   if (typeof channel !== 'string' || channel === '') throw new BadClaims('the claim channel must be a channel name');
-  return { user: readUser(claims['sub']), channel, ...readInfo(claims['info']) };
+  const tenant = readTenant(claims, tenantClaim);
+  return { user: readUser(claims['sub']), tenant, channel, ...readInfo(claims['info']) };
 }
 
 function readUser(sub: unknown): string {
@@ -72,6 +81,19 @@ function readUser(sub: unknown): string {
     throw new BadClaims('the claim sub contains a control character or half of a surrogate pair');
   if (Buffer.byteLength(sub) > userBytesMax) throw new BadClaims(`the claim sub is longer than ${userBytesMax} bytes`);
   return sub;
+}
+
+/**
+ * Where the node has tenants every token says whose it is: one that forgot would share a space with all
+ * others that did. The empty text is the operator's own.
+ */
+function readTenant(claims: Readonly<Record<string, unknown>>, claim: string): string {
+  if (claim === '') return '';
+  const tenant = Object.hasOwn(claims, claim) ? claims[claim] : undefined;
+  if (tenant === '') return '';
+  if (typeof tenant !== 'string' || !isTenantName(tenant))
+    throw new BadClaims(`the claim ${claim} must name the tenant, with 1 to 64 of the characters A-Z a-z 0-9 _ . -`);
+  return tenant;
 }
 
 function readInfo(info: unknown): { info?: Uint8Array } {

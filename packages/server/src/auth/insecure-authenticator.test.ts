@@ -21,6 +21,7 @@ function setUp(): { authenticator: InsecureAuthenticator; warnings: string[] } {
     tokenAudience: '',
     tokenLeewayMs: 0,
     allowAnonymous: true,
+    tenantClaim: '',
   };
   const seams = { clock: new VirtualClock({ nowMs: start }), random: new SeededRandom(1), log };
   return { authenticator: new InsecureAuthenticator(settings, seams), warnings };

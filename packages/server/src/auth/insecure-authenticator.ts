@@ -1,5 +1,6 @@
 import { Rejection } from '@tutti/protocol';
 
+import { isTenantName } from '../config/tenant.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Log } from '../telemetry/telemetry.ts';
@@ -12,17 +13,20 @@ import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authentic
  *
  * A token signed with the development key counts, and an expired one is refused, so that refresh
  * can be tried; any other token is ignored, aloud. Without a token the user is `user` of the
- * connect data (`{"user": "ann"}`), or a guest with a made-up name.
+ * connect data (`{"user": "ann"}`), or a guest with a made-up name; where there are tenants, the tenant too
+ * (`{"user": "ann", "tenant": "acme"}`).
  */
 export class InsecureAuthenticator implements Authenticator {
   readonly #tokens: JwtAuthenticator;
   readonly #random: Random;
   readonly #log: Log;
+  readonly #hasTenants: boolean;
 
   constructor(settings: JwtAuthenticatorSettings, seams: { clock: Clock; random: Random; log: Log }) {
     this.#tokens = new JwtAuthenticator({ ...settings, allowAnonymous: false }, seams.clock);
     this.#random = seams.random;
     this.#log = seams.log;
+    this.#hasTenants = settings.tenantClaim !== '';
     this.#log.warn({}, 'insecure: every client is believed to be who it says it is; for development only');
   }
 
@@ -35,8 +39,10 @@ export class InsecureAuthenticator implements Authenticator {
         this.#log.warn({ reason: reasonOf(error) }, 'insecure: ignored a token that the development key did not sign');
       }
     }
-    const user = userOf(attempt.data) ?? this.#guest();
-    return { user, channels: [], capabilities: [] };
+    const said = membersOf(attempt.data);
+    const user = userOf(said) ?? this.#guest();
+    const tenant = this.#hasTenants ? tenantOf(said) : undefined;
+    return { user, channels: [], capabilities: [], ...(tenant === undefined ? {} : { tenant }) };
   }
 
   refresh(token: string, identity: Identity): Promise<Identity> {
@@ -53,16 +59,28 @@ export class InsecureAuthenticator implements Authenticator {
   }
 }
 
-function userOf(data: Uint8Array | undefined): string | undefined {
-  if (data === undefined || data.length === 0) return undefined;
+interface Said {
+  readonly user?: unknown;
+  readonly tenant?: unknown;
+}
+
+function membersOf(data: Uint8Array | undefined): Said {
+  if (data === undefined || data.length === 0) return {};
   try {
     const parsed: unknown = JSON.parse(Buffer.from(data).toString());
-    const user = typeof parsed === 'object' && parsed !== null ? (parsed as { user?: unknown }).user : undefined;
-    if (typeof user !== 'string' || user === '' || !user.isWellFormed() || /\p{Cc}/u.test(user)) return undefined;
-    return Buffer.byteLength(user) > userBytesMax ? undefined : user;
+    return typeof parsed === 'object' && parsed !== null ? parsed : {};
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function userOf({ user }: Said): string | undefined {
+  if (typeof user !== 'string' || user === '' || !user.isWellFormed() || /\p{Cc}/u.test(user)) return undefined;
+  return Buffer.byteLength(user) > userBytesMax ? undefined : user;
+}
+
+function tenantOf({ tenant }: Said): string | undefined {
+  return typeof tenant === 'string' && isTenantName(tenant) ? tenant : undefined;
 }
 
 function reasonOf(error: unknown): string {

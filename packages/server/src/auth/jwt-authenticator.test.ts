@@ -22,6 +22,7 @@ function authenticator(more: Partial<JwtAuthenticatorSettings> = {}): JwtAuthent
     tokenAudience: '',
     tokenLeewayMs: 0,
     allowAnonymous: false,
+    tenantClaim: '',
     ...more,
   };
   return new JwtAuthenticator(settings, clock);
@@ -105,6 +106,24 @@ test('S10: neither kind of token is taken for the other', async () => {
   await assert.rejects(authenticator().connect(attempt(subscription)), disconnects(/subscription token/));
   await assert.rejects(authenticator().refresh(subscription, ann), disconnects(/subscription token/));
   await assert.rejects(authenticator().subscription(connection, ann, 'chat:a'), rejects(103, /connection token/));
+});
+
+test('S11: where there are tenants every token names one, and none is taken for that of another', async () => {
+  const tenants = authenticator({ tenantClaim: 'org' });
+  const acme = await tenants.connect(attempt(await sign({ sub: 'ann', org: 'acme' })));
+  assert.equal(acme.tenant, 'acme');
+  assert.equal((await tenants.connect(attempt(await sign({ sub: 'op', org: '' })))).tenant, undefined);
+  for (const org of [undefined, null, 7, ['acme'], 'a*b', 'a:b', 'a b', 'x'.repeat(65), 'é', '\u0000']) {
+    const token = await sign({ sub: 'ann', ...(org === undefined ? {} : { org }) });
+    await assert.rejects(tenants.connect(attempt(token)), disconnects(/claim org must name the tenant/));
+  }
+  const rival = await sign({ sub: 'ann', org: 'rival' });
+  await assert.rejects(tenants.refresh(rival, acme), disconnects(/another user/));
+  const opens = await sign({ sub: 'ann', org: 'rival', channel: 'chat:a' });
+  await assert.rejects(tenants.subscription(opens, acme, 'chat:a'), rejects(103, /another tenant/));
+  const nobodys = await sign({ sub: 'ann', org: '', channel: 'chat:a' });
+  await assert.rejects(tenants.subscription(nobodys, acme, 'chat:a'), rejects(103, /another tenant/));
+  await tenants.subscription(await sign({ sub: 'ann', org: 'acme', channel: 'chat:a' }), acme, 'chat:a');
 });
 
 const badClaims: [string, Record<string, unknown>, RegExp][] = [

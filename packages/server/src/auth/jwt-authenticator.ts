@@ -8,6 +8,8 @@ import { BadToken, TokenVerifier, type TokenVerifierSettings } from './token-ver
 export interface JwtAuthenticatorSettings extends TokenVerifierSettings {
   /** True: a client without a token is an anonymous user. */
   readonly allowAnonymous: boolean;
+  /** The claim that says whose user it is; empty: there are no tenants. */
+  readonly tenantClaim: string;
 }
 
 /**
@@ -21,11 +23,13 @@ export interface JwtAuthenticatorSettings extends TokenVerifierSettings {
 export class JwtAuthenticator implements Authenticator {
   readonly #verifier: TokenVerifier;
   readonly #allowAnonymous: boolean;
+  readonly #tenantClaim: string;
 
   /** Throws `Fault` for an unsound key. */
   constructor(settings: JwtAuthenticatorSettings, clock: Clock) {
     this.#verifier = new TokenVerifier(settings, clock);
     this.#allowAnonymous = settings.allowAnonymous;
+    this.#tenantClaim = settings.tenantClaim;
   }
 
   async connect(attempt: ConnectAttempt): Promise<Identity> {
@@ -38,7 +42,7 @@ export class JwtAuthenticator implements Authenticator {
 
   async refresh(token: string, identity: Identity): Promise<Identity> {
     const renewed = await this.#connection(token);
-    if (renewed.user !== identity.user)
+    if (renewed.user !== identity.user || (renewed.tenant ?? '') !== (identity.tenant ?? ''))
       throw new Disconnect(disconnects.invalidToken, 'the new token belongs to another user');
     return renewed;
   }
@@ -46,8 +50,9 @@ export class JwtAuthenticator implements Authenticator {
   async subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant> {
     try {
       const payload = await this.#verifier.verify(token);
-      const claims = readSubscriptionClaims(payload);
+      const claims = readSubscriptionClaims(payload, this.#tenantClaim);
       if (claims.user !== identity.user) throw new BadClaims('the token belongs to another user');
+      if (claims.tenant !== (identity.tenant ?? '')) throw new BadClaims('the token belongs to another tenant');
       if (claims.channel !== channel) throw new BadClaims('the token is for another channel');
       return { ...expiry(payload.exp), ...(claims.info === undefined ? {} : { info: claims.info }) };
     } catch (error) {
@@ -58,7 +63,8 @@ export class JwtAuthenticator implements Authenticator {
   async #connection(token: string): Promise<Identity> {
     try {
       const payload = await this.#verifier.verify(token);
-      return { ...expiry(payload.exp), ...readConnectionClaims(payload) };
+      const { tenant, ...claims } = readConnectionClaims(payload, this.#tenantClaim);
+      return { ...expiry(payload.exp), ...claims, ...(tenant === '' ? {} : { tenant }) };
     } catch (error) {
       throw refusal(error, (reason) => new Disconnect(disconnects.invalidToken, reason));
     }

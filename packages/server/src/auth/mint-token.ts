@@ -9,6 +9,8 @@ import type { Capability } from './authenticator.ts';
 export interface TokenDraft {
   readonly user: string;
   readonly channel?: string;
+  /** Whose user it is, and the name of the claim that says so. */
+  readonly tenant?: { readonly claim: string; readonly name: string };
   /** Absent: the token never expires. */
   readonly expiresAtMs?: number;
   readonly info?: unknown;
@@ -22,6 +24,7 @@ export interface TokenDraft {
 export async function mintToken(draft: TokenDraft, key: Extract<TokenKey, { secret: string }>): Promise<string> {
   const claims = new SignJWT({
     ...(draft.channel === undefined ? {} : { channel: draft.channel }),
+    ...(draft.tenant === undefined ? {} : { [draft.tenant.claim]: draft.tenant.name }),
     ...(draft.info === undefined ? {} : { info: draft.info }),
     ...(draft.channels === undefined ? {} : { channels: [...draft.channels] }),
     ...(draft.capabilities === undefined ? {} : { caps: draft.capabilities }),

@@ -4,7 +4,8 @@ import type { Position, Publication } from '@tutti/protocol';
  * The ordered log of channels, and its fan-out between nodes.
  *
  * One seam holds both, because a split lets two nodes append 4 then 5 and deliver 5 then 4 (DEL-4).
- * Channel names arrive canonical. Every implementation passes testkit's `brokerConformance`.
+ * Channel names arrive canonical, perhaps with a tenant before them (`acme*chat:general`, config/tenant.ts), and are
+ * nothing but keys here. Every implementation passes testkit's `brokerConformance`.
  */
 export interface Broker {
   /** Called once, before anything else. Live publications go to `events` from then on. Throws `Fault`. */

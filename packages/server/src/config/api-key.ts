@@ -7,6 +7,8 @@ export interface ApiKey {
   readonly allow: readonly string[];
   /** Names, or beginnings and `*`. Absent: every channel. */
   readonly channels?: readonly string[];
+  /** The key opens this tenant alone; empty: the operator's own space. Absent: each call says which. */
+  readonly tenant?: string;
 }
 
 /** What `allow` may name, besides `*`. A batch needs no right of its own: each of its commands does. */

@@ -23,6 +23,7 @@ export function contradictions(settings: Settings, mode: Mode): Contradiction[] 
     ...settings.trustedProxies.flatMap(proxyProblem),
     ...metricsProblems(settings),
     ...personalProblems(settings),
+    ...tenantProblems(settings),
     ...nameProblems(settings),
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
       ? []
@@ -113,6 +114,18 @@ function personalProblems({ personalNamespace, namespaces }: Settings): Contradi
   const near = nearestName(personalNamespace, namespaces.keys());
   const hint = near === undefined ? 'add it to namespaces' : `did you mean ${near}?`;
   return [{ option: 'personalNamespace', message: `is no configured namespace; ${hint}` }];
+}
+
+/** Claims that have a meaning of their own could not name a tenant, too. */
+const takenClaims = ['sub', 'exp', 'nbf', 'iat', 'iss', 'aud', 'jti', 'info', 'channels', 'channel', 'caps'];
+
+function tenantProblems({ tenantClaim, apiKeys }: Settings): Contradiction[] {
+  if (takenClaims.includes(tenantClaim))
+    return [{ option: 'tenantClaim', message: `cannot be ${tenantClaim}, which means something else: use tenant` }];
+  const bound = tenantClaim === '' ? apiKeys.find(({ tenant = '' }) => tenant !== '') : undefined;
+  if (bound === undefined) return [];
+  const message = `has a key "${bound.name}" of a tenant, and there are none: set tenantClaim, or leave tenant out`;
+  return [{ option: 'apiKeys', message }];
 }
 
 /** CON-4: clients come back with one frame that has the connect and all their subscriptions. */

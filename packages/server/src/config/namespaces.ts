@@ -2,6 +2,7 @@ import { Rejection, rejections } from '@tutti/protocol';
 
 import { canonicalChannel, namespaceOf } from './channel-name.ts';
 import type { Namespace } from './namespace.ts';
+import { wireName } from './tenant.ts';
 
 /** The configured namespaces: which one a channel belongs to, if any. */
 export class Namespaces {
@@ -26,6 +27,14 @@ export class Namespaces {
       throw new Rejection(rejections.unknownChannel, `unknown channel: there is no namespace "${name}"`);
     }
     return namespace;
+  }
+
+  /**
+   * Of a channel as broker and hub know it, its tenant before it; the same for every tenant. Only for names
+   * that `resolve` has checked. Throws `Rejection` unknownChannel.
+   */
+  of(channel: string): Namespace {
+    return this.resolve(wireName(channel));
   }
 
   /** By the namespace's own name. */

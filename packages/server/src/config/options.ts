@@ -84,6 +84,8 @@ export interface WrittenApiKey {
   keyFile?: string;
   allow: '*' | readonly (ApiMethodName | '*')[];
   channels?: readonly string[];
+  /** The only tenant it opens. */
+  tenant?: string;
 }
 
 type NamespaceTable = typeof namespaceOptions;

@@ -4,8 +4,9 @@ import { resolve } from 'node:path';
 import { apiKeyProblem, apiKeysMax, apiMethodNames, type ApiKey } from './api-key.ts';
 import { unknownName } from './problem.ts';
 import { isRecord, type Report } from './read-namespaces.ts';
+import { isTenantName } from './tenant.ts';
 
-const members = ['name', 'key', 'keyFile', 'allow', 'channels'];
+const members = ['name', 'key', 'keyFile', 'allow', 'channels', 'tenant'];
 const shape = '{name, key, allow, channels?} or {name, keyFile, allow, channels?}';
 
 /** A list of keys, as written. `folder`: what key files are relative to. Unsound keys are left out, and reported. */
@@ -48,7 +49,13 @@ function readApiKey(written: unknown, folder: string, report: Report): ApiKey | 
     return undefined;
   }
   const problem = apiKeyProblem({ name, key });
-  if (problem === undefined) return { name, key, allow, ...(channels === undefined ? {} : { channels }) };
+  const { tenant } = written;
+  if (tenant !== undefined && (typeof tenant !== 'string' || (tenant !== '' && !isTenantName(tenant)))) {
+    report('.tenant', 'must be 1 to 64 of the characters A-Z a-z 0-9 _ . -');
+    return undefined;
+  }
+  const bounds = { ...(channels === undefined ? {} : { channels }), ...(tenant === undefined ? {} : { tenant }) };
+  if (problem === undefined) return { name, key, allow, ...bounds };
   report('', `is not usable: ${problem}`);
   return undefined;
 }

@@ -2,6 +2,8 @@
 export interface RpcContext {
   /** Empty for an anonymous user. */
   readonly user: string;
+  /** Absent: of no tenant. */
+  readonly tenant?: string;
   /** Id of the connection. */
   readonly client: string;
 }

@@ -1,6 +1,7 @@
 import type { Position, Publication, Push } from '@tutti/protocol';
 import type { LivePublication } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { wireName } from '../config/tenant.ts';
 import { Batch } from './batch.ts';
 import type { Flushable } from './flush-scheduler.ts';
 import { fixedLimits } from './limits.ts';
@@ -26,7 +27,10 @@ export interface Recipient {
  * subscription small, and makes it impossible that two live subscribers disagree (DEL-3).
  */
 export class Channel<Member extends Recipient> implements Flushable {
+  /** With its tenant. */
   readonly name: string;
+  /** On every push: what clients of its tenant call it. */
+  readonly wireName: string;
   readonly namespace: Namespace;
   state: ChannelState = 'opening';
   /** Resolves when the channel is open; rejects when that failed. */
@@ -45,6 +49,7 @@ export class Channel<Member extends Recipient> implements Flushable {
 
   constructor(name: string, namespace: Namespace) {
     this.name = name;
+    this.wireName = wireName(name);
     this.namespace = namespace;
   }
 
@@ -132,7 +137,7 @@ export class Channel<Member extends Recipient> implements Flushable {
   }
 }
 
-export function publicationPush(channel: string, publication: Publication, epoch: string): Push {
+export function publicationPush(wireName: string, publication: Publication, epoch: string): Push {
   // Offset 1 carries the epoch, so that whoever subscribed to an empty channel learns it.
-  return { channel, pub: publication.offset === 1 ? { ...publication, epoch } : publication };
+  return { channel: wireName, pub: publication.offset === 1 ? { ...publication, epoch } : publication };
 }

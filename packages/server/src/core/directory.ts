@@ -1,12 +1,14 @@
 import { disconnects, unsubscribes, type DisconnectKind } from '@tutti/protocol';
-import type { Namespace } from '../config/namespace.ts';
+import { channelWithin, tenantOf, wireName } from '../config/tenant.ts';
 import { subscribeByServer, type ServerSubscription } from './server-subscribing.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
 import { expiry } from './subscribing.ts';
 
-/** Whose connections: all of a user, or one by its client id. At least one of the two is given. */
+/** Whose connections: all of a user of the tenant, or one by its client id. At least one of the two is given. */
 export interface Whose {
+  /** Absent or empty: none; only connections of no tenant are meant. */
+  readonly tenant?: string;
   readonly user?: string;
   readonly client?: string;
 }
@@ -49,8 +51,9 @@ export class Directory {
     return theirs.length;
   }
 
-  /** Ends subscriptions to a channel; returns how many. One not yet answered is left alone. */
-  unsubscribe(whose: Whose, channel: string, kind: DisconnectKind = unsubscribes.server): number {
+  /** Ends subscriptions to a channel, named as in the tenant; returns how many. One not yet answered is left alone. */
+  unsubscribe(whose: Whose, name: string, kind: DisconnectKind = unsubscribes.server): number {
+    const channel = channelWithin(whose.tenant ?? '', name);
     let count = 0;
     for (const session of this.#openOf(whose)) {
       const subscription = session.subscriptions.get(channel);
@@ -62,7 +65,7 @@ export class Directory {
       }
       // A client cannot ask for it again, so it is told, and the connection goes on.
       session.dropSubscription(subscription, kind);
-      session.send({ push: { channel, unsubscribe: { code: kind.code, reason: kind.reason } } });
+      session.send({ push: { channel: name, unsubscribe: { code: kind.code, reason: kind.reason } } });
     }
     return count;
   }
@@ -71,11 +74,8 @@ export class Directory {
    * Subscribes connections to a channel; resolves when all were answered. Those in it already stay as
    * they are. Throws what one of them was refused with; the others are subscribed all the same.
    */
-  async subscribe(
-    whose: Whose,
-    target: { channel: string; namespace: Namespace },
-    wanted: ServerSubscription,
-  ): Promise<void> {
+  async subscribe(whose: Whose, name: string, wanted: ServerSubscription): Promise<void> {
+    const target = this.#services.resolve(name, whose.tenant ?? '');
     const asked = this.#openOf(whose).map((session) => subscribeByServer(session, this.#services, target, wanted));
     for (const outcome of await Promise.allSettled(asked)) if (outcome.status === 'rejected') throw outcome.reason;
   }
@@ -90,30 +90,34 @@ export class Directory {
     return theirs.length;
   }
 
-  /** Open connections by client id. */
-  connections(query: PageQuery, user?: string): Page<ConnectionFacts> {
+  /** Open connections of the tenant by client id. */
+  connections(query: PageQuery, { tenant = '', user }: Pick<Whose, 'tenant' | 'user'> = {}): Page<ConnectionFacts> {
     const isAsked = (session: Session): boolean =>
-      session.isOpen && (user === undefined || session.identity.user === user);
+      session.isOpen && session.tenant === tenant && (user === undefined || session.identity.user === user);
     const { items, hasMore } = pageOf(this.#sessions, query, (_, session) => isAsked(session));
     return { items: items.map(([id, session]) => [id, factsOf(session)] as const), hasMore };
   }
 
-  /** Channels with a subscriber here, and how many. */
-  channels(query: PageQuery, isAsked: (channel: string) => boolean): Page<number> {
-    const { items, hasMore } = pageOf(this.#services.hub.channels, query, isAsked);
-    return { items: items.map(([name, { live, behind }]) => [name, live.size + behind.size] as const), hasMore };
+  /** The tenant's channels with a subscriber here, named as there, and how many. */
+  channels({ after, limit }: PageQuery, isAsked: (name: string) => boolean, tenant = ''): Page<number> {
+    const isTheirs = (channel: string): boolean => tenantOf(channel) === tenant && isAsked(wireName(channel));
+    const query = { after: channelWithin(tenant, after), limit };
+    const { items, hasMore } = pageOf(this.#services.hub.channels, query, isTheirs);
+    const named = items.map(([channel, { live, behind }]) => [wireName(channel), live.size + behind.size] as const);
+    return { items: named, hasMore };
   }
 
   /** Distinct users of open connections. */
   get users(): number {
     const users = new Set<string>();
-    for (const session of this.#sessions.values()) if (session.isOpen) users.add(session.identity.user);
+    for (const session of this.#sessions.values())
+      if (session.isOpen) users.add(`${session.tenant}\n${session.identity.user}`);
     return users.size;
   }
 
-  #openOf({ user, client }: Whose): Session[] {
+  #openOf({ tenant = '', user, client }: Whose): Session[] {
     const isTheirs = (session: Session): boolean =>
-      session.isOpen && (user === undefined || session.identity.user === user);
+      session.isOpen && session.tenant === tenant && (user === undefined || session.identity.user === user);
     if (client === undefined) return user === undefined ? [] : [...this.#sessions.values()].filter(isTheirs);
     const session = this.#sessions.get(client);
     return session !== undefined && isTheirs(session) ? [session] : [];

@@ -115,7 +115,7 @@ export class Hub {
   announce(name: string, kind: 'join' | 'leave', info: ClientInfo): void {
     const channel = this.#channels.get(name);
     if (channel === undefined) return;
-    channel.enqueue({ channel: name, [kind]: { info } });
+    channel.enqueue({ channel: channel.wireName, [kind]: { info } });
     this.#flushes.channel(channel);
   }
 
@@ -192,7 +192,7 @@ export class Hub {
   }
 
   #fanOut(channel: SubscribedChannel, publication: Publication, epoch: string): void {
-    channel.enqueue(publicationPush(channel.name, publication, epoch));
+    channel.enqueue(publicationPush(channel.wireName, publication, epoch));
     this.#flushes.channel(channel);
   }
 

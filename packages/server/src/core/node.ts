@@ -1,6 +1,7 @@
 import { disconnects, Rejection, rejections, type Codec } from '@tutti/protocol';
 import type { HistoryPage, HistoryQuery, LivePublication, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { channelWithin } from '../config/tenant.ts';
 import type { NodeObserver } from '../observer/node-observer.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
@@ -87,7 +88,11 @@ export class Node {
       flushes,
       recovery: new Recovery(broker, hub, limits, telemetry),
       wheel: new TimerWheel(clock),
-      resolve: (channel) => ({ namespace: options.namespaces.resolve(channel), channel: channel ?? '' }),
+      resolve: (name = '', tenant) => ({
+        namespace: options.namespaces.resolve(name),
+        name,
+        channel: channelWithin(tenant, name),
+      }),
       checkPayload: (payload, namespace) => {
         this.#checkPayload(payload, namespace);
       },
@@ -155,21 +160,21 @@ export class Node {
    * Publishes for the application; no rights are asked, channel and payload are checked. Throws
    * `Rejection`, and what the broker throws.
    */
-  publish(channel: string, draft: PublicationDraft, extras: PublishExtras = {}): Promise<PublishOutcome> {
-    const target = this.#services.resolve(channel);
+  publish(name: string, draft: PublicationDraft, extras: PublishExtras = {}, tenant = ''): Promise<PublishOutcome> {
+    const target = this.#services.resolve(name, tenant);
     this.#checkPayload(draft.data, target.namespace);
     checkMarks(draft);
     return publishTo(this.#services, target, draft, extras);
   }
 
-  history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
-    this.#services.resolve(channel);
+  history(name: string, query: HistoryQuery, tenant = ''): Promise<HistoryPage> {
+    const { channel } = this.#services.resolve(name, tenant);
     return this.#options.broker.history(channel, query);
   }
 
   /** Forgets the kept publications; positions stay comparable. */
-  removeHistory(channel: string): Promise<void> {
-    this.#services.resolve(channel);
+  removeHistory(name: string, tenant = ''): Promise<void> {
+    const { channel } = this.#services.resolve(name, tenant);
     return this.#options.broker.removeHistory(channel);
   }
 

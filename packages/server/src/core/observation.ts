@@ -94,10 +94,11 @@ export class Observation {
   }
 }
 
-function factsOf({ id, identity: { user, info }, connection, lag }: Observable): SessionFacts {
+function factsOf({ id, identity: { user, tenant, info }, connection, lag }: Observable): SessionFacts {
   return {
     client: id,
     user,
+    ...(tenant === undefined ? {} : { tenant }),
     transport: connection.transport,
     codec: connection.codec.name,
     remoteAddress: connection.remoteAddress,

@@ -150,7 +150,7 @@ export class Recovery {
     const last = due.at(-1)?.offset;
     if (last !== undefined) {
       subscription.offset = last;
-      const pushes = due.map((pub) => publicationPush(channel.name, pub, channel.epoch));
+      const pushes = due.map((pub) => publicationPush(channel.wireName, pub, channel.epoch));
       subscription.session.deliver(new Batch(channel, pushes, true));
     }
     if (subscription.state === 'behind' && subscription.offset === channel.top) this.#hub.goLive(subscription);

@@ -1,8 +1,7 @@
 import { Rejection, rejections, type Position } from '@tutti/protocol';
-import type { Namespace } from '../config/namespace.ts';
 import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
-import type { Services } from './services.ts';
+import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
 import { activateSubscription, prepareSubscription } from './subscribing.ts';
 
@@ -25,7 +24,7 @@ export interface ServerSubscription {
 export async function subscribeByServer(
   session: Session,
   services: Services,
-  target: { channel: string; namespace: Namespace },
+  target: Target,
   { info, data, expiresAtMs = 0, recoverSince }: ServerSubscription,
 ): Promise<void> {
   if (session.subscriptions.has(target.channel)) return;
@@ -44,10 +43,10 @@ export async function subscribeByServer(
   const { positioned, epoch = '', offset = 0, publications = [] } = result;
   const position = positioned === true ? { recoverable: true, positioned, epoch, offset } : {};
   const subscribe = { ...position, ...(data === undefined ? {} : { data }) };
-  session.send({ push: { channel: target.channel, subscribe } });
+  session.send({ push: { channel: target.name, subscribe } });
   // In the turn of the activation: whatever the fan-out brings next stands behind them.
   if (publications.length > 0) {
-    const pushes = publications.map((publication) => publicationPush(channel.name, publication, channel.epoch));
+    const pushes = publications.map((publication) => publicationPush(channel.wireName, publication, channel.epoch));
     session.deliver(new Batch(channel, pushes));
   }
   if (expiresAtMs > 0) session.expiryChanged();

@@ -34,8 +34,8 @@ export interface Services {
   readonly node: NodeFacts;
   /** Undefined: nobody observes. */
   readonly observation: Observation | undefined;
-  /** Checks a channel name as a client sent it, and finds its namespace. Throws `Rejection`. */
-  resolve(channel: string | undefined): { channel: string; namespace: Namespace };
+  /** Checks a channel name as a client of that tenant sent it, and finds what it means. Throws `Rejection`. */
+  resolve(name: string | undefined, tenant: string): Target;
   /** Throws `Rejection` where the namespace carries JSON and the payload is none. */
   checkPayload(payload: Uint8Array, namespace: Namespace): void;
   pingFrame(codec: Codec): OutboundFrame;
@@ -50,9 +50,18 @@ export interface Services {
   bug(error: unknown): void;
 }
 
+/** A channel that somebody named. */
+export interface Target {
+  /** As broker, hub and presence know it: with its tenant. */
+  readonly channel: string;
+  /** As it was named, and is called towards clients of its tenant. */
+  readonly name: string;
+  readonly namespace: Namespace;
+}
+
 export interface NodeFacts {
   readonly name: string;
   readonly version: string;
-  /** Channel of a user's own, subscribed by the server; undefined where there is none. */
+  /** Name of a user's own channel, subscribed by the server; undefined where there is none. */
   personalChannel(user: string): string | undefined;
 }

@@ -14,10 +14,11 @@ import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import type { Timer } from './clock.ts';
 import { CommandIntake, type CallOf, type IntakeHost, type TableOf } from './command-intake.ts';
 import { CommandPace } from './command-pace.ts';
+import { endExpired } from './expiring.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { catchUpRoomBytes, fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
-import type { Services } from './services.ts';
+import type { Services, Target } from './services.ts';
 import type { SessionState } from './session-state.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
@@ -34,7 +35,7 @@ export type CommandTable = TableOf<Session>;
 export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, QueueOwner, Subscriber, Wakeable {
   readonly id: string;
   readonly connection: Connection;
-  /** By canonical channel name. */
+  /** By the channel's name with its tenant. */
   readonly subscriptions = new Map<string, Subscription>();
   wheelSlot = -1;
   flushPending = false;
@@ -75,6 +76,16 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   get identity(): Identity {
     if (this.#identity === undefined) throw new Error('the session has no identity yet');
     return this.#identity;
+  }
+
+  /** Of the identity; empty: none. */
+  get tenant(): string {
+    return this.identity.tenant ?? '';
+  }
+
+  /** Every channel name that the client sends passes here, and none that it is sent comes otherwise. Throws `Rejection`. */
+  resolve(name: string | undefined): Target {
+    return this.#services.resolve(name, this.tenant);
   }
 
   get hasRoom(): boolean {
@@ -144,7 +155,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
       return;
     }
     if (due === 'ping') this.#enqueue(this.#services.pingFrame(this.connection.codec));
-    const untilExpiry = this.#expire();
+    const untilExpiry = endExpired(this, this.#services);
     if (this.isOpen) this.#services.wheel.set(this, Math.min(this.#heartbeat.nextIn(nowMs), untilExpiry));
   }
 
@@ -296,7 +307,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     }
     this.dropSubscription(subscription, kind);
     const unsubscribe = { code: kind.code, reason: kind.reason };
-    this.send({ push: { channel: subscription.channelName, unsubscribe } });
+    this.send({ push: { channel: subscription.wireName, unsubscribe } });
   }
 
   /** Leaves the channel without telling the client. Idempotent. */
@@ -370,25 +381,5 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     this.#catchingUp = undefined;
     this.#services.observation?.ended(this, reason, lagBytes);
     this.#services.sessionEnded(this, reason.byPeer ? undefined : reason.code);
-  }
-
-  /** Ends what has run out (CON-5). Milliseconds until the next expiry. */
-  #expire(): number {
-    const now = this.#services.clock.now();
-    const grace = this.#services.limits.tokenGraceMs;
-    const connectionLeft = (this.#identity?.expiresAtMs ?? Infinity) + grace - now;
-    if (connectionLeft <= 0) {
-      this.disconnect(disconnects.connectionExpired);
-      return Infinity;
-    }
-    let next = connectionLeft;
-    for (const subscription of [...this.subscriptions.values()]) {
-      // One that is still joining ends when it is answered: a client does not understand an end before that.
-      if (subscription.expiresAtMs === 0 || subscription.state === 'joining') continue;
-      const left = subscription.expiresAtMs + grace - now;
-      if (left <= 0) this.endSubscription(subscription, unsubscribes.expired);
-      else next = Math.min(next, left);
-    }
-    return next;
   }
 }

@@ -2,7 +2,7 @@ import { Rejection, rejections, type SubscribeRequest, type SubscribeResult } fr
 import type { HistoryPage } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import { fixedLimits } from './limits.ts';
-import type { Services } from './services.ts';
+import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
 import { Subscription } from './subscription.ts';
 
@@ -23,7 +23,7 @@ export interface Prepared {
 export async function prepareSubscription(
   session: Session,
   services: Services,
-  target: { channel: string; namespace: Namespace },
+  target: Target,
   request: SubscribeRequest,
   serverSide: boolean,
 ): Promise<Prepared> {
@@ -90,7 +90,7 @@ function hasEnded(subscription: Subscription): boolean {
 async function permit(
   session: Session,
   services: Services,
-  { channel, namespace }: { channel: string; namespace: Namespace },
+  { name, namespace }: Target,
   request: SubscribeRequest,
   subscription: Subscription,
 ): Promise<void> {
@@ -100,8 +100,8 @@ async function permit(
   if (request.tf !== undefined) throw new Rejection(rejections.notAvailable, 'filters by tags are not available');
   const { identity } = session;
   const token = request.token ?? '';
-  const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, channel);
-  const question = { verb: 'subscribe', identity, channel, namespace, subscribed: false } as const;
+  const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, name);
+  const question = { verb: 'subscribe', identity, channel: name, namespace, subscribed: false } as const;
   await services.authorizer.authorize(grant === undefined ? question : { ...question, grant });
   subscription.expiresAtMs = grant?.expiresAtMs ?? 0;
   subscription.info = grant?.info;

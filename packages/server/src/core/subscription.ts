@@ -1,4 +1,5 @@
 import type { DisconnectKind } from '@tutti/protocol';
+import { wireName } from '../config/tenant.ts';
 import type { Channel, Recipient } from './channel.ts';
 
 /**
@@ -25,6 +26,7 @@ export type SubscribedChannel = Channel<Subscription>;
 
 export class Subscription {
   readonly session: Subscriber;
+  /** With its tenant. */
   readonly channelName: string;
   /** Given by the server (connect.subs), not asked for by the client. */
   readonly serverSide: boolean;
@@ -46,5 +48,10 @@ export class Subscription {
     this.session = session;
     this.channelName = channelName;
     this.serverSide = serverSide;
+  }
+
+  /** What the client calls the channel. */
+  get wireName(): string {
+    return wireName(this.channelName);
   }
 }

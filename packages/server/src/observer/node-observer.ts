@@ -13,6 +13,8 @@ import type { PublicationDraft } from '../broker/broker.ts';
  * Told is what happens on this node alone: where a user is on two nodes, each tells of its own. A
  * process that is killed tells nothing.
  *
+ * Channels are named as the node knows them, with their tenant (`acme*chat:general`, config/tenant.ts).
+ *
  * The order of one session: `connected`, then `subscribed` and `unsubscribed` in pairs, then
  * `disconnected`. When it ends, its subscriptions end first. Of one channel: `occupied` before its
  * first `subscribed`, `vacated` after its last `unsubscribed`.
@@ -45,6 +47,8 @@ export interface SessionFacts {
   readonly client: string;
   /** Empty: anonymous. */
   readonly user: string;
+  /** Whose user it is; absent: of no tenant. */
+  readonly tenant?: string;
   /** `websocket`, `sse`, … */
   readonly transport: string;
   readonly codec: string;

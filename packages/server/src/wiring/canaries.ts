@@ -25,6 +25,6 @@ export function canariesOf({ namespaces }: Settings, broker: Broker, random: Ran
 export function isDurableChannel(namespaces: Namespaces): (channel: string) => boolean {
   return (channel) => {
     if (channel === durableChannel) return true;
-    return channel !== memoryChannel && namespaces.resolve(channel).durable;
+    return channel !== memoryChannel && namespaces.of(channel).durable;
   };
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { EmbeddedBroker, MemoryBroker, SqliteLogBroker } from '@tutti/server/internal';
+import { EmbeddedBroker, MemoryBroker, SqliteLogBroker, wireName } from '@tutti/server/internal';
 import { LossyBroker } from '../lossy-broker.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import { VirtualClock } from '../virtual-clock.ts';
@@ -47,7 +47,7 @@ async function createEmbedded(): Promise<BrokerUnderTest> {
   const broker = new EmbeddedBroker({
     memory: memory(clock as VirtualClock),
     log,
-    isDurable: (channel) => channel.startsWith('durable:'),
+    isDurable: (channel) => wireName(channel).startsWith('durable:'),
   });
   return { ...rest, broker, ...(clock === undefined ? {} : { clock }) };
 }

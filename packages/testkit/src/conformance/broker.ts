@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  channelWithin,
   PositionConflict,
   Fault,
   type Broker,
@@ -118,6 +119,7 @@ export function brokerConformance(
   retention(it, itWithClock);
   carrying(it);
   interruption(it);
+  tenants(it);
   living(it);
 }
 
@@ -606,6 +608,27 @@ function carrying(it: It): void {
       assert.deepEqual([outcome.duplicate, outcome.position?.offset], [false, 1]);
     }
     for (const each of odd) assert.deepEqual(await bench.texts({ limit: 10 }, `${bench.channel}${each}`), [each]);
+  });
+}
+
+function tenants(it: It): void {
+  it('S11: channels that differ only in their tenant share nothing: no log, no delivery, no idempotency key', async (bench) => {
+    const own = bench.channel;
+    const [acme, rival] = [channelWithin('acme', own), channelWithin('acme.', own)];
+    for (const channel of [acme, own]) await bench.broker.subscribe(channel);
+    for (const channel of [own, acme, acme, rival]) {
+      await bench.publish(`to ${channel}`, { history, ...(channel === own ? { idempotencyKey: 'k' } : {}) }, channel);
+    }
+    const first = await bench.publish('with the key', { history, idempotencyKey: 'k' }, rival);
+    assert.deepEqual([first.duplicate, first.position?.offset], [false, 2]);
+    assert.deepEqual(await bench.texts({ limit: 10 }, own), [`to ${own}`]);
+    assert.deepEqual(await bench.texts({ limit: 10 }, acme), [`to ${acme}`, `to ${acme}`]);
+    assert.deepEqual(
+      bench.live.map(({ channel, publication }) => [channel, text(publication.data)]),
+      [own, acme, acme].map((channel) => [channel, `to ${channel}`]),
+    );
+    await bench.broker.removeHistory(acme);
+    assert.equal((await bench.texts({ limit: 10 }, own)).length, 1);
   });
 }
 

@@ -73,6 +73,7 @@ export const connections: ApiMethod = method({
 
 export const info: ApiMethod = method({
   name: 'info',
+  ofNode: true,
   summary: 'The node and its figures.',
   params: {},
   result: {

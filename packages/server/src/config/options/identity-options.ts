@@ -67,6 +67,13 @@ export const identityOptions = {
     since: '0.1',
     description: 'Clients without a token may connect, with an empty user.',
   },
+  tenantClaim: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description:
+      'The claim of tokens that says whose user it is, usually `tenant`. Channels and users of one tenant do not exist for another; a token without the claim is refused. Empty: there are no tenants.',
+  },
   personalNamespace: {
     type: 'text',
     default: '',

@@ -28,7 +28,7 @@ export async function connect(call: Call): Promise<void> {
   const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, SubscribeResult>;
   for (const place of prepared) {
     const result = activateSubscription(services, session, place);
-    if (result !== undefined) subs[place.subscription.channelName] = result;
+    if (result !== undefined) subs[place.subscription.wireName] = result;
   }
   const result: ConnectResult = {
     client: session.id,
@@ -57,9 +57,9 @@ async function prepareAll(session: Session, services: Services, request: Connect
   }
   const wanted = new Map<string, SubscribeRequest>(Object.entries(request.subs ?? {}));
   // All names first: one that no channel can have must not leave others half prepared.
-  const targets = [...names].map((name) => services.resolve(name));
+  const targets = [...names].map((name) => session.resolve(name));
   const places = targets.map((target) => {
-    const { flag: _noRejection, ...position } = wanted.get(target.channel) ?? {};
+    const { flag: _noRejection, ...position } = wanted.get(target.name) ?? {};
     return prepareSubscription(session, services, target, position, true);
   });
   try {

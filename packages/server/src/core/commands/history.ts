@@ -8,13 +8,13 @@ import { isSubscribed } from './is-subscribed.ts';
 export async function history(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.history ?? {};
-  const { channel, namespace } = services.resolve(request.channel);
+  const { channel, name, namespace } = session.resolve(request.channel);
   mustCarry(session, namespace);
   const { identity } = session;
   await services.authorizer.authorize({
     verb: 'history',
     identity,
-    channel,
+    channel: name,
     namespace,
     subscribed: isSubscribed(session, channel),
   });

@@ -23,13 +23,13 @@ export async function presenceStats(call: Call): Promise<void> {
   call.reply({ presence_stats: { num_clients: clients, num_users: users } });
 }
 
-async function permitted({ session, services }: Call, name: string | undefined): Promise<string> {
-  const { channel, namespace } = services.resolve(name);
+async function permitted({ session, services }: Call, asked: string | undefined): Promise<string> {
+  const { channel, name, namespace } = session.resolve(asked);
   const { identity } = session;
   await services.authorizer.authorize({
     verb: 'presence',
     identity,
-    channel,
+    channel: name,
     namespace,
     subscribed: isSubscribed(session, channel),
   });

@@ -14,7 +14,7 @@ const utf8 = new TextEncoder();
 export function publish(call: Call): Promise<void> | void {
   const { session, services } = call;
   const request = call.command.publish ?? {};
-  const target = services.resolve(request.channel);
+  const target = session.resolve(request.channel);
   const { data } = request;
   if (data === undefined) throw new Rejection(rejections.badRequest, 'a publication needs data');
   // A JSON frame was checked as a whole when it was decoded.
@@ -35,7 +35,7 @@ export function publish(call: Call): Promise<void> | void {
   const allowed = services.authorizer.authorize({
     verb: 'publish',
     identity: session.identity,
-    channel: target.channel,
+    channel: target.name,
     namespace: target.namespace,
     subscribed: isSubscribed(session, target.channel),
   });

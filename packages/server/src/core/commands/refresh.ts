@@ -1,5 +1,6 @@
 import { Disconnect, disconnects, Rejection, rejections, unsubscribes } from '@tutti/protocol';
 import type { Identity, SubscriptionGrant } from '../../auth/authenticator.ts';
+import type { Target } from '../services.ts';
 import type { Call } from '../session.ts';
 import { expiry } from '../subscribing.ts';
 
@@ -26,10 +27,10 @@ export async function refresh(call: Call): Promise<void> {
 export async function subRefresh(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.sub_refresh ?? {};
-  const { channel } = services.resolve(request.channel);
+  const { channel, name } = session.resolve(request.channel);
   const { token = '', interval } = request;
   if (token === '' && interval === undefined) throw new Rejection(rejections.badRequest, 'sub_refresh without a token');
-  const grant = token === '' ? undefined : await grantOf(call, token, channel);
+  const grant = token === '' ? undefined : await grantOf(call, token, { channel, name });
   const subscription = session.subscriptions.get(channel);
   if (subscription === undefined) throw new Rejection(rejections.permissionDenied, 'not subscribed to the channel');
   if (grant !== undefined) {
@@ -41,9 +42,13 @@ export async function subRefresh(call: Call): Promise<void> {
   call.reply({ sub_refresh: { ...expiry(services, subscription.expiresAtMs), ...kept } });
 }
 
-async function grantOf({ session, services }: Call, token: string, channel: string): Promise<SubscriptionGrant> {
+async function grantOf(
+  { session, services }: Call,
+  token: string,
+  { channel, name }: Pick<Target, 'channel' | 'name'>,
+): Promise<SubscriptionGrant> {
   try {
-    return await services.authenticator.subscription(token, session.identity, channel);
+    return await services.authenticator.subscription(token, session.identity, name);
   } catch (error) {
     // As above: SDKs give up at error 109, and come back from 2501.
     const running = session.subscriptions.get(channel);

@@ -7,7 +7,8 @@ const nothing = new Uint8Array(0);
 export function rpc(call: Call): void {
   const { session, services, command } = call;
   const { method = '', data = nothing } = command.rpc ?? {};
-  const context = { user: session.identity.user, client: session.id };
+  const { user } = session.identity;
+  const context = { user, client: session.id, ...(session.tenant === '' ? {} : { tenant: session.tenant }) };
   const answered = withinTime(services.rpc.call(method, data, context), services).catch((error: unknown) => {
     if (error instanceof Rejection || error instanceof Disconnect) throw error;
     // The application's mistake, not the session's: the connection goes on.

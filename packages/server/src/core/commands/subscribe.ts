@@ -6,7 +6,7 @@ import { activateSubscription, prepareSubscription } from '../subscribing.ts';
 export async function subscribe(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.subscribe ?? {};
-  const target = services.resolve(request.channel);
+  const target = session.resolve(request.channel);
   if (session.subscriptions.has(target.channel)) throw new Rejection(rejections.alreadySubscribed);
   const { subscriptionsMax } = services.limits;
   if (session.subscriptions.size >= subscriptionsMax) {

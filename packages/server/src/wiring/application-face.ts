@@ -1,0 +1,35 @@
+import type { Presence } from '../presence/presence.ts';
+import type { PublicationDraft } from '../broker/broker.ts';
+import { channelWithin } from '../config/tenant.ts';
+import { applicationKey } from '../api-target.ts';
+import { fixedLimits } from '../core/limits.ts';
+import type { Node } from '../core/node.ts';
+import type { TenantFace } from '../server.ts';
+
+export interface ApplicationFaceParts {
+  readonly node: Node;
+  readonly presence: Presence;
+  readonly historyPageMax: number;
+}
+
+/** What the program that embeds a node may do with the channels and users of one tenant; empty: those of none. */
+export function applicationFace({ node, presence, historyPageMax }: ApplicationFaceParts, tenant: string): TenantFace {
+  return {
+    publish: async (channel, data, { idempotencyKey, expected, ...marks } = {}) => {
+      const bytes = data instanceof Uint8Array ? data : Buffer.from(JSON.stringify(data) ?? 'null');
+      const draft: PublicationDraft = { data: bytes, ...marks };
+      const extras = {
+        ...(idempotencyKey === undefined ? {} : { idempotencyKey: applicationKey(idempotencyKey) }),
+        ...(expected === undefined ? {} : { expected }),
+      };
+      return node.publish(channel, draft, extras, tenant);
+    },
+    history: (channel, query = {}) => {
+      const bounds = { limit: historyPageMax, bytesMax: fixedLimits.historyPageBytesMax };
+      return node.history(channel, { ...bounds, ...query }, tenant);
+    },
+    presence: (channel) => presence.members(channelWithin(tenant, channel)),
+    disconnect: (user, kind) => node.directory.disconnect({ tenant, user }, kind),
+    unsubscribe: (user, channel, kind) => node.directory.unsubscribe({ tenant, user }, channel, kind),
+  };
+}
