@@ -42,7 +42,7 @@ import { PrometheusTelemetry } from './telemetry/prometheus.ts';
 import { StatsPublisher } from './telemetry/stats-publisher.ts';
 import type { Log } from './telemetry/telemetry.ts';
 import { Places } from './transport/places.ts';
-import { httpStream, sse, uniSse } from './transport/stream/stream-kinds.ts';
+import { httpStream, longPoll, sse, uniSse } from './transport/stream/stream-kinds.ts';
 import { StreamHub, StreamTransport } from './transport/stream/stream-transport.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
@@ -174,7 +174,9 @@ function faces(
   const seams = { ...parts, places: new Places(settings) };
   const websocket = new WebSocketTransport(transportOptions, seams);
   const hub = new StreamHub(transportOptions, seams);
-  const streams = [sse, httpStream, uniSse].map((kind) => new StreamTransport(kind, hub));
+  const streams = [sse, httpStream, uniSse, longPoll(settings.pollWaitMs)].map(
+    (kind) => new StreamTransport(kind, hub),
+  );
   const transports = [websocket, ...streams];
   const ready = ['/ready', readyRoute(() => readiness.report())] as const;
   const metrics = [

@@ -92,6 +92,11 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     return this.#state !== 'closed' && this.#queue.bytes < catchUpRoomBytes(this.#services.limits);
   }
 
+  /** Others see it in the channel's presence. */
+  isMemberOf({ channel }: Subscription): boolean {
+    return channel?.namespace.presence === true && this.connection.isBrief !== true;
+  }
+
   /** How others see this session in a channel. */
   clientInfo(subscription?: Subscription): ClientInfo {
     const { user, info } = this.identity;
@@ -316,7 +321,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
       this.subscriptions.delete(subscription.channelName);
     if (subscription.state === 'ended') return;
     this.#services.observation?.unsubscribed(this, subscription, kind);
-    const isMember = subscription.state !== 'joining' && subscription.channel?.namespace.presence === true;
+    const isMember = subscription.state !== 'joining' && this.isMemberOf(subscription);
     this.#services.hub.leave(subscription);
     this.#queue.drop(subscription.channelName);
     if (isMember) this.#services.leavePresence(subscription.channelName, this.id);

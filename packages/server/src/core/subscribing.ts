@@ -57,7 +57,7 @@ export function activateSubscription(
   if (subscription.state !== 'joining') return undefined;
   try {
     const result = services.recovery.activate(subscription, request, page);
-    if (subscription.channel?.namespace.presence === true) {
+    if (session.isMemberOf(subscription)) {
       services.joinPresence(subscription.channelName, session.clientInfo(subscription));
     }
     services.observation?.subscribed(session, subscription);

@@ -39,6 +39,8 @@ export interface Connection {
   readonly session?: string;
   /** The peer only listens: nothing is asked of it, not even pongs. */
   readonly isOneWay?: boolean;
+  /** It ends with the first thing it has to tell, and another follows: its session is nobody's presence. */
+  readonly isBrief?: boolean;
   /** Hands over whole frames, in order, in one write. Never blocks, never throws; nothing after close. */
   send(frames: readonly OutboundFrame[]): void;
   /**

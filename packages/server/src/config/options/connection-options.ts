@@ -19,6 +19,15 @@ export const connectionOptions = {
     since: '0.1',
     description: 'A client that does not answer a ping for so long is closed. Shorter than `pingInterval`.',
   },
+  pollWait: {
+    type: 'duration',
+    default: '20s',
+    min: 0,
+    max: 300_000,
+    since: '0.1',
+    description:
+      'How long a long poll may wait for something to tell. Keep it below the idle time-out of proxies in front.',
+  },
   connectTimeout: {
     type: 'duration',
     default: '10s',

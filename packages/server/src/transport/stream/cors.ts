@@ -16,7 +16,7 @@ export function corsHeaders(request: IncomingMessage): Record<string, string> {
 export function preflightHeaders(methods: readonly string[]): Record<string, string> {
   return {
     'Access-Control-Allow-Methods': methods.join(', '),
-    'Access-Control-Allow-Headers': 'Content-Type, Last-Event-ID, Cache-Control',
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type, Cache-Control, If-None-Match, Last-Event-ID',
     'Access-Control-Max-Age': String(rememberSeconds),
   };
 }

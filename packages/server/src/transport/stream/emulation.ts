@@ -7,7 +7,7 @@ import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { readEmulationRequest } from './emulation-request.ts';
 import { readable, type Gate } from './gate.ts';
-import type { StreamConnection } from './stream-connection.ts';
+import type { StreamLink } from './stream-connection.ts';
 
 /** JSON in a JSON string: every quote is escaped, and little else. */
 const escapingMost = 2;
@@ -26,12 +26,16 @@ export interface EmulationSeams {
  * A session is known by an id that only its peer was told (S24). Frames of one session take effect in
  * the order in which their requests were complete. An id that is not known (any more) is answered like
  * one that is: the peer learns of the end from its stream, and a stranger nothing.
+ *
+ * Admission is not asked: these are frames of connections that were admitted, and a command refused
+ * because the node is busy would be lost to a peer that was let in. What strangers cost is bounded by
+ * `reading` and by the size of a body.
  */
 export class Emulation {
   readonly #nodeName: string;
   readonly #frameBytesMax: number;
   readonly #seams: EmulationSeams;
-  readonly #sessions = new Map<string, StreamConnection>();
+  readonly #sessions = new Map<string, StreamLink>();
   readonly methods: readonly string[] = ['POST', 'OPTIONS'];
   /** For the HTTP server: bodies are read here. */
   readonly readsBody = true;
@@ -46,12 +50,12 @@ export class Emulation {
     return this.#sessions.size;
   }
 
-  add(connection: StreamConnection): void {
+  add(connection: StreamLink): void {
     if (connection.session !== undefined) this.#sessions.set(connection.session, connection);
   }
 
   /** Idempotent. */
-  delete(connection: StreamConnection): void {
+  delete(connection: StreamLink): void {
     if (connection.session !== undefined) this.#sessions.delete(connection.session);
   }
 

@@ -246,3 +246,12 @@ test('S21: who floods requests is read more slowly, and all of them are acted on
   const metrics = await (await fetch(node.server.metricsUrl)).text();
   assert.match(metrics, /^tutti_connections_held_total [1-9]/m);
 });
+
+test('CON-2: while no new connection is taken, those that were are served', { timeout }, async (t) => {
+  const node = await start(t, { connectRateMax: 1, connectBurstMax: 1 });
+  const { session, node: name } = await talk(t, node, 'ann');
+  assert.equal((await post(node, '/connection/http_stream', connectCommand())).status, 503);
+  assert.equal((await fetch(`${node.url}/connection/poll?channels=log:a`)).status, 503);
+  for (let n = 1; n <= 5; n += 1) await emulate(node, { session, node: name, data: publishing(n) });
+  await eventually(async () => (await node.server.history('log:a')).publications.length === 5);
+});

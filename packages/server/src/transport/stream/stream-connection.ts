@@ -5,13 +5,25 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame, UpgradeRefusal } from '../transport.ts';
 import type { Framing } from './framing.ts';
 
+/** A connection on the response to one request. */
+export interface StreamLink extends Connection {
+  /** Resolves once the response has begun, or with why it does not. */
+  readonly opened: Promise<UpgradeRefusal | undefined>;
+  /** Called once. `first` is what the peer opened it with. */
+  begin(handler: ConnectionHandler, first: Uint8Array): void;
+  /** A frame of the peer. Nothing is acted on once the end has begun. */
+  receive(frame: Uint8Array): void;
+  /** Resolves when its peer may be read again; undefined: now. Asked anew after it: it may be held again. */
+  readonly held: Promise<void> | undefined;
+}
+
 /** What a connection needs of its transport; one object for all of them. */
 export interface StreamOwner {
   readonly clock: Clock;
   readonly telemetry: Telemetry;
   /** No request is acted on for it any more, and it is to be terminated unless it is gone in time. */
-  ending(connection: StreamConnection): void;
-  ended(connection: StreamConnection): void;
+  ending(connection: StreamLink): void;
+  ended(connection: StreamLink): void;
 }
 
 export interface StreamFacts {
@@ -26,12 +38,24 @@ export interface StreamFacts {
 const nothing = Buffer.alloc(0);
 
 /**
+ * Of responses that do not end, where no proxy may rewrite, keep or hold back what is in them
+ * (X-Accel-Buffering is nginx's word for that).
+ */
+const streamHeaders = {
+  'Cache-Control': 'no-cache, no-store, no-transform, must-revalidate, private, max-age=0',
+  Pragma: 'no-cache',
+  'X-Accel-Buffering': 'no',
+  'X-Content-Type-Options': 'nosniff',
+  Connection: 'close',
+};
+
+/**
  * One response that does not end: what the node has to say to a peer. What the peer says comes by
  * other requests (`Emulation`), or, where it only listens, not at all.
  *
  * Marks are confirmed by the kernel's word: it took the bytes. It says nothing of the peer.
  */
-export class StreamConnection implements Connection {
+export class StreamConnection implements StreamLink {
   readonly transport: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
@@ -41,7 +65,6 @@ export class StreamConnection implements Connection {
   readonly #framing: Framing;
   readonly #owner: StreamOwner;
   readonly #headers: Readonly<Record<string, string>>;
-  /** Resolves once the response has begun, or with why it does not. */
   readonly opened: Promise<UpgradeRefusal | undefined>;
   #settle: (refusal: UpgradeRefusal | undefined) => void = () => undefined;
   #hasBegun = false;
@@ -73,7 +96,6 @@ export class StreamConnection implements Connection {
     return this.#response.writableLength;
   }
 
-  /** Called once. `first` is what the peer opened the stream with. */
   begin(handler: ConnectionHandler, first: Uint8Array): void {
     this.#handler = handler;
     if (this.#reason === undefined && this.#framing.verdict === undefined) this.#open();
@@ -106,7 +128,6 @@ export class StreamConnection implements Connection {
     this.#response.write(nothing, this.#taken);
   }
 
-  /** Resolves when its peer may be read again; undefined: now. Asked anew after it: it may be held again. */
   get held(): Promise<void> | undefined {
     return this.#held?.over;
   }
@@ -126,7 +147,6 @@ export class StreamConnection implements Connection {
     this.#held = { untilMs, timer, over, end: end ?? (() => undefined) };
   }
 
-  /** A frame of the peer. Nothing is acted on once the end has begun. */
   receive(frame: Uint8Array): void {
     if (this.#reason !== undefined) return;
     try {
@@ -188,7 +208,7 @@ export class StreamConnection implements Connection {
     this.#hasBegun = true;
     const response = this.#response;
     if (response.destroyed) return;
-    response.writeHead(200, { ...this.#headers, 'Content-Type': this.#framing.contentType });
+    response.writeHead(200, { ...streamHeaders, ...this.#headers, 'Content-Type': this.#framing.contentType });
     response.flushHeaders();
     const opening = this.#framing.opening();
     if (opening.length > 0) response.write(opening);

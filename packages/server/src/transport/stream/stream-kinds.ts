@@ -1,16 +1,19 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { BadFrame } from '@tutti/protocol';
 import { jsonCodec } from '@tutti/protocol/json';
 import { isOctetStream } from './emulation.ts';
 import { linesFraming, protobufFraming, sseFraming, type Framing } from './framing.ts';
+import { PollConnection } from './poll-connection.ts';
+import { readPollOpening } from './poll-opening.ts';
+import { StreamConnection, type StreamFacts, type StreamLink, type StreamOwner } from './stream-connection.ts';
 import { UniFraming } from './uni-framing.ts';
 import { readUniOpening } from './uni-opening.ts';
 
 /** What opens a stream, as read from a request. */
 export interface Opening {
-  readonly framing: Framing;
   /** What the session is given first. */
   readonly first: Uint8Array;
+  readonly connect: (response: ServerResponse, facts: StreamFacts, owner: StreamOwner) => StreamLink;
 }
 
 /** One way of opening streams. */
@@ -29,11 +32,11 @@ export const sse: StreamKind = {
   methods: ['GET', 'POST'],
   isOneWay: false,
   open: (request, query, body) => {
-    if (request.method === 'POST') return { framing: sseFraming, first: body };
+    if (request.method === 'POST') return streamOf(sseFraming, body);
     const first = Buffer.from(query.get('cf_connect') ?? '');
     // A page can make a browser send any GET, so all that one can do is connect.
     if (!isConnectAlone(first)) return 'cf_connect in the query must be one connect command';
-    return { framing: sseFraming, first };
+    return streamOf(sseFraming, first);
   },
 };
 
@@ -41,7 +44,7 @@ export const httpStream: StreamKind = {
   name: 'http_stream',
   methods: ['POST'],
   isOneWay: false,
-  open: (request, _query, body) => ({ framing: isOctetStream(request) ? protobufFraming : linesFraming, first: body }),
+  open: (request, _query, body) => streamOf(isOctetStream(request) ? protobufFraming : linesFraming, body),
 };
 
 /** Server-sent events for any reader, such as a browser's own EventSource or curl. */
@@ -55,9 +58,30 @@ export const uniSse: StreamKind = {
     const lastEventId = (Array.isArray(header) ? header[0] : header) ?? query.get('lastEventId') ?? undefined;
     const opening = readUniOpening(query, lastEventId === '' ? undefined : lastEventId);
     if (typeof opening === 'string') return opening;
-    return { framing: new UniFraming(opening, chance), first: opening.first };
+    return streamOf(new UniFraming(opening, chance), opening.first);
   },
 };
+
+/** For whoever speaks plain HTTP: an answer at a time. `waitMsMax`: how long it may wait for something to tell. */
+export function longPoll(waitMsMax: number): StreamKind {
+  return {
+    name: 'poll',
+    methods: ['GET', 'POST'],
+    isOneWay: true,
+    open: (request, query, body) => {
+      const asked = readPollOpening(request, query, body, waitMsMax);
+      if (typeof asked === 'string') return asked;
+      return {
+        first: asked.opening.first,
+        connect: (response, facts, owner) => new PollConnection(response, asked, facts, owner),
+      };
+    },
+  };
+}
+
+function streamOf(framing: Framing, first: Uint8Array): Opening {
+  return { first, connect: (response, facts, owner) => new StreamConnection(response, framing, facts, owner) };
+}
 
 function isConnectAlone(frame: Uint8Array): boolean {
   try {

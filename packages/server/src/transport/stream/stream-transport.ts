@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import { Ending } from '../ending.ts';
+import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
@@ -11,7 +11,7 @@ import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { Emulation } from './emulation.ts';
 import { Gate, readable } from './gate.ts';
-import { StreamConnection, type StreamOwner } from './stream-connection.ts';
+import type { StreamLink, StreamOwner } from './stream-connection.ts';
 import type { Opening, StreamKind } from './stream-kinds.ts';
 
 export interface StreamOptions extends OriginRules {
@@ -51,18 +51,6 @@ export interface StreamSeams {
 const keepAliveAfterMs = 25_000;
 const everybody: Admission = { admit: () => undefined, giveBack: () => undefined };
 
-/**
- * Responses that do not end, where no proxy may rewrite, keep or hold back what is in them
- * (X-Accel-Buffering is nginx's word for that).
- */
-const streamHeaders = {
-  'Cache-Control': 'no-cache, no-store, no-transform, must-revalidate, private, max-age=0',
-  Pragma: 'no-cache',
-  'X-Accel-Buffering': 'no',
-  'X-Content-Type-Options': 'nosniff',
-  Connection: 'close',
-};
-
 /** What the streams of one node share: who may open one, and the requests of their peers. */
 export class StreamHub {
   readonly options: StreamOptions;
@@ -92,11 +80,8 @@ export class StreamTransport implements Transport {
   readonly #kind: StreamKind;
   readonly #hub: StreamHub;
   readonly #admission: Admission;
-  readonly #connections = new Set<StreamConnection>();
-  readonly #ending: Ending<StreamConnection>;
+  readonly #connections: OpenConnections<StreamLink>;
   readonly #owner: StreamOwner;
-  /** Those who wait until no connection is left. */
-  #whenEmpty: (() => void)[] = [];
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
   constructor(kind: StreamKind, hub: StreamHub) {
@@ -105,16 +90,17 @@ export class StreamTransport implements Transport {
     this.name = kind.name;
     this.methods = [...kind.methods, 'OPTIONS'];
     this.#admission = hub.seams.admission ?? everybody;
-    this.#ending = new Ending(hub.seams.clock, hub.options.closeTimeoutMs);
+    this.#connections = new OpenConnections(hub.seams.clock, hub.options.closeTimeoutMs, hub.places);
     this.#owner = {
       clock: hub.seams.clock,
       telemetry: hub.seams.telemetry,
       ending: (connection) => {
         hub.emulation.delete(connection);
-        this.#ending.add(connection);
+        this.#connections.ending(connection);
       },
       ended: (connection) => {
-        this.#forget(connection);
+        hub.emulation.delete(connection);
+        this.#connections.delete(connection);
       },
     };
   }
@@ -133,12 +119,8 @@ export class StreamTransport implements Transport {
     return Promise.resolve();
   }
 
-  /** Resolves when no connection is left. Each that is ending is gone within the close time-out. */
   empty(): Promise<void> {
-    if (this.#connections.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty.push(resolve);
-    });
+    return this.#connections.empty();
   }
 
   /** Takes the response, or says why not: then nothing was written to it, and the caller answers. */
@@ -197,7 +179,7 @@ export class StreamTransport implements Transport {
   #open(
     request: IncomingMessage,
     response: ServerResponse,
-    { framing, first }: Opening,
+    { connect, first }: Opening,
     remoteAddress: string,
     accept: (connection: Connection) => ConnectionHandler,
   ): Promise<UpgradeRefusal | undefined> {
@@ -205,12 +187,12 @@ export class StreamTransport implements Transport {
     const facts = {
       transport: this.name,
       remoteAddress,
-      headers: { ...streamHeaders, ...corsHeaders(request) },
+      headers: corsHeaders(request),
       ...(this.#kind.isOneWay ? {} : { session: seams.random.id() }),
     };
     // A network that vanished without a word shows sooner.
     response.socket?.setKeepAlive(true, keepAliveAfterMs);
-    const connection = new StreamConnection(response, framing, facts, this.#owner);
+    const connection = connect(response, facts, this.#owner);
     this.#connections.add(connection);
     try {
       const handler = accept(connection);
@@ -222,17 +204,6 @@ export class StreamTransport implements Transport {
       connection.terminate();
     }
     return connection.opened;
-  }
-
-  #forget(connection: StreamConnection): void {
-    if (!this.#connections.delete(connection)) return;
-    this.#hub.emulation.delete(connection);
-    this.#ending.delete(connection);
-    this.#hub.places.give(connection.remoteAddress);
-    if (this.#connections.size > 0) return;
-    const waiting = this.#whenEmpty;
-    this.#whenEmpty = [];
-    for (const resolve of waiting) resolve();
   }
 }
 

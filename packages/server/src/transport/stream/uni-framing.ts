@@ -1,10 +1,7 @@
 import {
-  disconnects,
   isReconnectCode,
-  rejections,
   unsubscribes,
   type ClientInfo,
-  type ErrorReply,
   type Position,
   type Publication,
   type Push,
@@ -13,15 +10,14 @@ import {
 } from '@tutti/protocol';
 import { encodePublication, jsonCodec } from '@tutti/protocol/json';
 import type { OutboundFrame, UpgradeRefusal } from '../transport.ts';
+import { repliesOf } from './frame-replies.ts';
 import { eventOf, type Framing } from './framing.ts';
 import { eventId, positionsMax } from './positions.ts';
-import type { UniOpening } from './uni-opening.ts';
+import { refusalOf, refusalOfClose, retryOf } from './refusals.ts';
+import { wasAt, type UniOpening } from './uni-opening.ts';
 
-/** What of a frame is the same for everybody, read once. Frames are shared, and gone when all have them. */
-const decoded = new WeakMap<OutboundFrame, readonly Reply[]>();
 const payloads = new WeakMap<Publication, Uint8Array>();
 
-const lineFeed = 0x0a;
 const ping = Buffer.from(':\n\n');
 
 /** Browsers wait 3 s unless told; everybody the same, which would be a storm. */
@@ -93,15 +89,8 @@ export class UniFraming implements Framing {
     if (result.recoverable !== true) return [];
     this.#stand(channel, { epoch, offset });
     const missed = publications.map((publication) => this.#publication(channel, publication));
-    const isGap = !recovered && this.#wasAt(channel);
+    const isGap = !recovered && wasAt(this.#opening, channel);
     return [isGap ? this.#event('gap', { channel, epoch, offset }) : this.#idAlone(), ...missed];
-  }
-
-  /** The reader was in this channel before, or may have been: its id is none of ours, or was full. One new to it has no gap. */
-  #wasAt(channel: string): boolean {
-    const { resumed } = this.#opening;
-    if (resumed === undefined) return false;
-    return resumed.has(channel) || resumed.size === 0 || resumed.size >= positionsMax;
   }
 
   #eventsOfPush(push: Push): Uint8Array[] {
@@ -148,26 +137,6 @@ export class UniFraming implements Framing {
   }
 }
 
-function repliesOf(frame: OutboundFrame): readonly Reply[] {
-  let replies = decoded.get(frame);
-  if (replies === undefined) {
-    // Line by line: a decoder bounds what a stranger may put into one frame, and this frame is ours.
-    replies = linesOf(frame.bytes).flatMap((line) => jsonCodec.decodeReplies(line));
-    decoded.set(frame, replies);
-  }
-  return replies;
-}
-
-function linesOf(bytes: Uint8Array): Uint8Array[] {
-  const lines: Uint8Array[] = [];
-  let start = 0;
-  for (let end = bytes.indexOf(lineFeed); end >= 0; end = bytes.indexOf(lineFeed, start)) {
-    lines.push(bytes.subarray(start, end));
-    start = end + 1;
-  }
-  return [...lines, bytes.subarray(start)];
-}
-
 function infoOf({ info }: { readonly info: ClientInfo }): object {
   const { user, client, conn_info: connInfo, chan_info: chanInfo } = info;
   return {
@@ -181,23 +150,4 @@ function infoOf({ info }: { readonly info: ClientInfo }): object {
 /** It was checked when it came in. */
 function parsed(payload: Uint8Array): unknown {
   return JSON.parse(Buffer.from(payload).toString());
-}
-
-function refusalOf({ code, message, temporary }: ErrorReply): UpgradeRefusal {
-  if (temporary === true) return { status: 503, message, headers: { 'Retry-After': '1', Connection: 'close' } };
-  const isAboutToken = code === rejections.tokenExpired.code || code === rejections.unauthorized.code;
-  return { status: isAboutToken ? 401 : 403, message, headers: { Connection: 'close' } };
-}
-
-function refusalOfClose(code: number, reason: string): UpgradeRefusal {
-  if (code === disconnects.invalidToken.code) return { status: 401, message: reason, headers: { Connection: 'close' } };
-  if (!isReconnectCode(code)) return { status: 403, message: reason, headers: { Connection: 'close' } };
-  const waitMs = Number(retryOf(reason) ?? 0);
-  const headers = { 'Retry-After': String(Math.max(1, Math.ceil(waitMs / 1_000))), Connection: 'close' };
-  return { status: 503, message: reason, headers };
-}
-
-/** The hint in a reason (docs/decisions/0003), milliseconds. */
-function retryOf(reason: string): string | undefined {
-  return /\bretry=([0-9]{1,7})\b/.exec(reason)?.[1];
 }

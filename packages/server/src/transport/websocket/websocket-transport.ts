@@ -6,7 +6,7 @@ import { protobufCodec } from '@tutti/protocol/protobuf';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
-import { Ending } from '../ending.ts';
+import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
@@ -55,13 +55,10 @@ export class WebSocketTransport implements Transport {
   readonly #server: WebSocketServer;
   readonly #addresses: RemoteAddresses;
   readonly #owner: ConnectionOwner;
-  readonly #connections = new Set<WebSocketConnection>();
+  readonly #connections: OpenConnections<WebSocketConnection>;
   readonly #places: Places;
-  readonly #ending: Ending<WebSocketConnection>;
   #isSweepTimerSet = false;
   readonly #admission: Admission;
-  /** Those who wait until no connection is left. */
-  #whenEmpty: (() => void)[] = [];
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
   /** Without `admission` everybody is admitted, up to `places`; without those up to the bounds in `options`. */
@@ -73,15 +70,15 @@ export class WebSocketTransport implements Transport {
     this.#admission = seams.admission ?? everybody;
     this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
     this.#places = seams.places ?? new Places(this.#options);
-    this.#ending = new Ending(seams.clock, this.#options.closeTimeoutMs);
+    this.#connections = new OpenConnections(seams.clock, this.#options.closeTimeoutMs, this.#places);
     this.#owner = {
       clock: seams.clock,
       telemetry: seams.telemetry,
       ending: (connection) => {
-        this.#ending.add(connection);
+        this.#connections.ending(connection);
       },
       ended: (connection) => {
-        this.#forget(connection);
+        this.#connections.delete(connection);
       },
     };
     this.#server = new WebSocketServer(this.#wsOptions());
@@ -101,12 +98,8 @@ export class WebSocketTransport implements Transport {
     return Promise.resolve();
   }
 
-  /** Resolves when no connection is left. Each that is ending is gone within the close time-out. */
   empty(): Promise<void> {
-    if (this.#connections.size === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#whenEmpty.push(resolve);
-    });
+    return this.#connections.empty();
   }
 
   /**
@@ -186,16 +179,6 @@ export class WebSocketTransport implements Transport {
       this.#owner.telemetry.log.error({ error, transport: this.name }, 'a connection could not be accepted');
       connection.terminate();
     }
-  }
-
-  #forget(connection: WebSocketConnection): void {
-    if (!this.#connections.delete(connection)) return;
-    this.#ending.delete(connection);
-    this.#places.give(connection.remoteAddress);
-    if (this.#connections.size > 0) return;
-    const waiting = this.#whenEmpty;
-    this.#whenEmpty = [];
-    for (const resolve of waiting) resolve();
   }
 
   /** Stops by itself when there is nobody to look at. */
