@@ -31,6 +31,9 @@ export class Counters implements Telemetry {
     api_requests: 0,
     api_refused: 0,
     api_rejected: 0,
+    control_messages_sent: 0,
+    control_messages_received: 0,
+    control_messages_refused: 0,
     bugs: 0,
   };
   /** Parts of the totals. */

@@ -116,6 +116,23 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     help: 'Requests to the server API that a method answered with an error, by its code.',
     label: { name: 'code', values: 'a code of [errors](../spec/errors.md)' },
   },
+  control_messages_sent: {
+    help: 'Messages to other nodes, besides publications, by topic. One to all nodes counts once.',
+    label: { name: 'topic', values: 'a word of the program' },
+  },
+  control_messages_received: {
+    help: 'Messages of other nodes, besides publications, by topic.',
+    label: { name: 'topic', values: 'a word of the program' },
+  },
+  control_messages_refused: {
+    help: 'Messages on the bus between nodes that were not acted on, by reason.',
+    label: {
+      name: 'reason',
+      values:
+        '`signature` (another `clusterSecret`, or none), `version`, `size`, `form`, `sequence` (seen before), `ended` (of a node that said good-bye), `full` (more nodes than any cluster has)',
+      known: ['signature', 'version', 'size', 'form', 'sequence', 'ended', 'full'],
+    },
+  },
   bugs: { help: 'Things that should be impossible. Please report them.' },
 };
 
@@ -157,6 +174,7 @@ export const gaugeMetrics = {
   subscriptions: { help: 'Subscriptions on this node.' },
   loop_lag_seconds: { help: 'How late the event loop is, smoothed.' },
   memory_share: { help: 'Memory in use, of what the process may use; 1 is all of it.' },
+  nodes: { help: 'Nodes of the cluster that this one knows to live, itself included.' },
   ready: { help: '1 while the node is ready for new connections.' },
   draining: { help: '1 from the request to stop.' },
   drain_connections: { help: 'Connections there were when the drain began.' },

@@ -47,6 +47,12 @@ export type CounterName =
   | 'api_refused'
   /** Label: the code of the rejection. */
   | 'api_rejected'
+  /** Label: the topic. To one node, or to all. */
+  | 'control_messages_sent'
+  /** Label: the topic. */
+  | 'control_messages_received'
+  /** Label: the reason. */
+  | 'control_messages_refused'
   | 'bugs';
 
 /** Distributions of a node. The unit ends the name. */
