@@ -11,7 +11,7 @@ const contracts = [
   `${server}/presence/presence[.]ts$`,
   `${server}/transport/transport[.]ts$`,
   `${server}/auth/(authenticator|authorizer)[.]ts$`,
-  `${server}/cluster/control-bus[.]ts$`,
+  `${server}/cluster/(control-bus|peers|message-fields)[.]ts$`,
   `${server}/hooks/hooks[.]ts$`,
   `${server}/config/(api-key|namespace|rpc-handler|token-key|settings|tenant)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,

@@ -9,9 +9,9 @@ import { InsecureAuthenticator } from './auth/insecure-authenticator.ts';
 import { JwtAuthenticator } from './auth/jwt-authenticator.ts';
 import { NamespaceAuthorizer } from './auth/namespace-authorizer.ts';
 import type { Broker } from './broker/broker.ts';
-import { EmbeddedBroker } from './broker/embedded.ts';
-import { MemoryBroker } from './broker/memory.ts';
-import { SqliteLogBroker } from './broker/sqlite-log.ts';
+import { Cluster } from './cluster/cluster.ts';
+import type { ControlBus } from './cluster/control-bus.ts';
+import { SolePeers } from './cluster/sole-peers.ts';
 import { isLoopback } from './config/contradictions.ts';
 import { Namespaces } from './config/namespaces.ts';
 import { isTenantName } from './config/tenant.ts';
@@ -47,7 +47,8 @@ import { StreamHub, StreamTransport } from './transport/stream/stream-transport.
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
 import { applicationFace } from './wiring/application-face.ts';
-import { canariesOf, isDurableChannel } from './wiring/canaries.ts';
+import { canariesOf } from './wiring/canaries.ts';
+import { engineOf } from './wiring/engine-of.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -62,6 +63,7 @@ interface Parts {
   readonly telemetry: PrometheusTelemetry;
   readonly loop: LoopMonitor;
   readonly broker: Broker;
+  readonly peers: Cluster | SolePeers;
   readonly presence: MemoryPresence;
   readonly node: Node;
   readonly admission: Admission;
@@ -116,7 +118,9 @@ function assemble(options: ServerOptions): Parts {
   const log = options.log ?? new PinoLog({ level: settings.logLevel, base: { node: nodeName } }, clock);
   const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
-  const broker = embeddedBroker(settings, namespaces, clock, random, log);
+  const engine = options.engine ?? engineOf({ settings, namespaces, clock, random, log });
+  const { broker } = engine;
+  const peers = peersOf(engine.bus, settings, nodeName, { clock, random, telemetry });
   const canaries = new Canaries(canariesOf(settings, broker, random));
   const presence = new MemoryPresence();
   const limits = limitsOf(settings);
@@ -133,9 +137,8 @@ function assemble(options: ServerOptions): Parts {
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,
-    // Memory delivers by a call in this process. Between the log on disk and here lie a thread and its commits.
     positionCheckIntervalMs: 10_000,
-    mayLoseLive: ({ durable }) => durable,
+    mayLoseLive: (namespace) => engine.mayLoseLive(namespace),
     takeCanary: (live) => canaries.receive(live),
   });
   const loop = new LoopMonitor(clock);
@@ -147,14 +150,14 @@ function assemble(options: ServerOptions): Parts {
   };
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
-  telemetry.readGauges(() => gauges(node, readiness, admission, load));
+  telemetry.readGauges(() => ({ ...gauges(node, readiness, admission, load), nodes: peers.others.length + 1 }));
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const target = apiTarget({ node, namespaces, presence, telemetry, clock, ...figures });
   const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {
-    ...{ settings, clock, log, telemetry, loop, broker, presence, node, admission, readiness },
+    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, admission, readiness },
     ...faces(options, { node, nodeName, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
@@ -224,14 +227,16 @@ function faces(
 }
 
 async function start(parts: Parts): Promise<void> {
-  const { settings, node, transports, http, operators, broker, readiness, loop, stats } = parts;
+  const { settings, node, transports, http, operators, broker, peers, readiness, loop, stats } = parts;
   await node.start();
   for (const transport of transports) transport.listen((connection) => node.accept(connection));
   try {
+    await peers.start();
     await operators?.listen();
     await http.listen();
   } catch (error) {
     await operators?.close();
+    await peers.close();
     await broker.close();
     throw error;
   }
@@ -256,7 +261,7 @@ function drain(parts: Parts, onProgress?: (progress: DrainProgress) => void): Pr
 
 /** What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs. */
 async function shutDown(parts: Parts): Promise<void> {
-  const { stats, loop, readiness, admission, transports, node, http, operators, presence, broker, log } = parts;
+  const { stats, loop, readiness, admission, transports, node, http, operators, presence, peers, broker, log } = parts;
   const steps: readonly (() => Promise<void> | void)[] = [
     () => readiness.drain(),
     () => admission.drain(),
@@ -270,6 +275,7 @@ async function shutDown(parts: Parts): Promise<void> {
     () => loop.stop(),
     () => readiness.stop(),
     () => presence.close(),
+    () => peers.close(),
     () => broker.close(),
   ];
   const failures: unknown[] = [];
@@ -285,7 +291,12 @@ async function shutDown(parts: Parts): Promise<void> {
   log.info({}, 'the node has stopped');
 }
 
-function gauges(node: Node, readiness: Readiness, admission: Admission, load: Load): Record<GaugeName, number> {
+function gauges(
+  node: Node,
+  readiness: Readiness,
+  admission: Admission,
+  load: Load,
+): Record<Exclude<GaugeName, 'nodes'>, number> {
   const { connections, channels, subscriptions } = node.figures(0);
   const progress = node.drainProgress;
   return {
@@ -314,18 +325,16 @@ function mustKeepToItself({ insecure, host }: Settings): void {
   throw new Fault('config', message, { retryable: false });
 }
 
-function embeddedBroker(settings: Settings, namespaces: Namespaces, clock: Clock, random: Random, log: Log): Broker {
-  if (settings.engine !== 'embedded') {
-    throw new Fault('config', `engine "${settings.engine}" is not available: this version has "embedded"`, {
-      retryable: false,
-    });
-  }
-  const { idempotencyWindowMs, dataDir, memoryHistoryBytesMax: historyBytesMax } = settings;
-  const memory = new MemoryBroker({ clock, random, idempotencyWindowMs, historyBytesMax, log });
-  const needsLog = [...settings.namespaces.values()].some((namespace) => namespace.durable);
-  if (!needsLog) return memory;
-  const durable = new SqliteLogBroker({ dataDir, clock, random, idempotencyWindowMs, log });
-  return new EmbeddedBroker({ memory, log: durable, isDurable: isDurableChannel(namespaces) });
+/** The other nodes, where there may be any. */
+function peersOf(
+  bus: ControlBus | undefined,
+  { clusterSecret: secret, nodeLeaseMs: leaseMs }: Settings,
+  nodeName: string,
+  seams: Pick<Parts, 'clock' | 'telemetry'> & { readonly random: Random },
+): Cluster | SolePeers {
+  if (bus === undefined) return new SolePeers(nodeName, seams.random.id());
+  if (secret === '') seams.telemetry.log.warn({}, 'the nodes do not sign what they tell each other: set clusterSecret');
+  return new Cluster({ ...seams, bus, nodeName, secret, leaseMs });
 }
 
 function authenticator(settings: Settings, clock: Clock, random: Random, log: Log): Authenticator {

@@ -80,10 +80,13 @@ test('PRE-4: a killed node is gone within its lease, one that stops at once, and
   assert.deepEqual([names(a), names(c)], [['c'], ['a']]);
   const again = await scene.join('b');
   await scene.pass(0);
-  assert.deepEqual([names(a), names(again)], [
-    ['b', 'c'],
-    ['a', 'c'],
-  ]);
+  assert.deepEqual(
+    [names(a), names(again)],
+    [
+      ['b', 'c'],
+      ['a', 'c'],
+    ],
+  );
   await c.cluster.close();
   await scene.pass(0);
   assert.deepEqual(names(a), ['b']);
@@ -108,11 +111,14 @@ test('nodes that were parted find each other again', async () => {
   assert.deepEqual([names(a), names(b), names(c)], [['b'], ['a'], []]);
   scene.network.heal();
   await scene.pass(0);
-  assert.deepEqual([names(a), names(b), names(c)], [
-    ['b', 'c'],
-    ['a', 'c'],
-    ['a', 'b'],
-  ]);
+  assert.deepEqual(
+    [names(a), names(b), names(c)],
+    [
+      ['b', 'c'],
+      ['a', 'c'],
+      ['a', 'b'],
+    ],
+  );
 });
 
 test('what is told reaches all, or the one it is for', async () => {
@@ -150,7 +156,10 @@ test('a survey has the answers of all that live, however long, and names the sil
   const one = a.cluster.survey('ask', { text: 'who' }, readText, { only: 'b' });
   await scene.pass(10);
   assert.deepEqual(await one.then(({ answers }) => answers.map(({ peer }) => peer.name)), ['b']);
-  assert.deepEqual(await a.cluster.survey('ask', {}, readText, { only: 'nobody' }), { answers: [], silent: ['nobody'] });
+  assert.deepEqual(await a.cluster.survey('ask', {}, readText, { only: 'nobody' }), {
+    answers: [],
+    silent: ['nobody'],
+  });
 });
 
 test('a question that fails there, or whose answer is not understood, is not waited for longer than it may', async () => {

@@ -52,9 +52,23 @@ test('S25: what is no envelope is a BadMessage, and nothing else', () => {
   const good = { from, sequence: 1, topic: 't', kind: 'tell' };
   const headers: unknown[] = [
     ...[null, 1, 'x', [], {}, { ...good, from: {} }, { ...good, from: { name: 'a b', incarnation: 'x' } }],
-    ...[{ ...good, sequence: -1 }, { ...good, sequence: 1.5 }, { ...good, sequence: '1' }, { ...good, kind: 'eval' }],
-    ...[{ ...good, kind: 'ask' }, { ...good, question: 'q' }, { ...good, parts: 65 }, { ...good, part: 1, parts: 1 }],
-    ...[{ ...good, topic: '' }, { ...good, topic: 'x'.repeat(65) }, { ...good, to: 5 }],
+    ...[
+      { ...good, sequence: -1 },
+      { ...good, sequence: 1.5 },
+      { ...good, sequence: '1' },
+      { ...good, kind: 'eval' },
+    ],
+    ...[
+      { ...good, kind: 'ask' },
+      { ...good, question: 'q' },
+      { ...good, parts: 65 },
+      { ...good, part: 1, parts: 1 },
+    ],
+    ...[
+      { ...good, topic: '' },
+      { ...good, topic: 'x'.repeat(65) },
+      { ...good, to: 5 },
+    ],
     JSON.parse('{"__proto__":{"from":{"name":"a","incarnation":"x"},"sequence":1,"topic":"t","kind":"tell"}}'),
   ];
   for (const header of headers) {

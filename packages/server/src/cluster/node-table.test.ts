@@ -19,7 +19,7 @@ class Watched {
 
   pass(ms: number): string[] {
     const gone: string[] = [];
-    for (const until = this.nowMs + ms; this.nowMs < until; ) {
+    for (const until = this.nowMs + ms; this.nowMs < until;) {
       this.nowMs += options.tickMs;
       gone.push(...this.table.tick(this.nowMs).map(({ incarnation }) => incarnation));
     }

@@ -9,6 +9,14 @@ export class SolePeers implements Peers {
     this.self = { name, incarnation };
   }
 
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
   watch(): void {}
 
   hear(): void {}

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 
+import { isNodeName } from '../cluster/control-bus.ts';
 import { nearestName } from './nearest-name.ts';
 import type { OptionName, Settings } from './options.ts';
 import { tokenKeyProblem } from './token-key.ts';
@@ -29,6 +30,7 @@ export function contradictions(settings: Settings, mode: Mode): Contradiction[] 
       ? []
       : [{ option: 'pongTimeout', message: 'must be shorter than pingInterval' } as const]),
     ...resumeProblems(settings),
+    ...clusterProblems(settings),
   ];
 }
 
@@ -135,13 +137,20 @@ function resumeProblems({ pendingCommandsMax, subscriptionsMax }: Settings): Con
   return [{ option: 'pendingCommandsMax', message }];
 }
 
+function clusterProblems({ clusterSecret }: Settings): Contradiction[] {
+  if (clusterSecret === '' || Buffer.byteLength(clusterSecret) >= 32) return [];
+  const message = 'is shorter than 32 bytes: make one with `openssl rand -base64 48`, the same for all nodes';
+  return [{ option: 'clusterSecret', message }];
+}
+
 function nameProblems({ host, dataDir, nodeName }: Settings): Contradiction[] {
   const found: Contradiction[] = [];
   if (host.trim() === '')
     found.push({ option: 'host', message: 'is empty: 127.0.0.1 for this machine only, 0.0.0.0 for all' });
   if (dataDir.trim() === '') found.push({ option: 'dataDir', message: 'is empty: name a folder, such as ./data' });
-  if (!/^[\w.-]{0,64}$/.test(nodeName)) {
-    found.push({ option: 'nodeName', message: 'must be at most 64 of the characters A-Z a-z 0-9 _ . -' });
+  if (nodeName !== '' && !isNodeName(nodeName)) {
+    const message = 'must be at most 64 of the characters A-Z a-z 0-9 _ . -, with a letter or digit at both ends';
+    found.push({ option: 'nodeName', message });
   }
   return found;
 }

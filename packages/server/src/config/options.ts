@@ -5,6 +5,7 @@ import type { OptionSpec, OptionTable, SettingKey } from './option-spec.ts';
 import { admissionOptions } from './options/admission-options.ts';
 import { apiOptions } from './options/api-options.ts';
 import { channelOptions } from './options/channel-options.ts';
+import { clusterOptions } from './options/cluster-options.ts';
 import { connectionOptions } from './options/connection-options.ts';
 import { identityOptions } from './options/identity-options.ts';
 import { nodeOptions } from './options/node-options.ts';
@@ -21,6 +22,7 @@ export const options = {
   ...connectionOptions,
   ...admissionOptions,
   ...channelOptions,
+  ...clusterOptions,
 } as const satisfies OptionTable;
 
 export type Options = typeof options;

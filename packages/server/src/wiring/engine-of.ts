@@ -1,0 +1,40 @@
+import { EmbeddedBroker } from '../broker/embedded.ts';
+import { MemoryBroker } from '../broker/memory.ts';
+import { SqliteLogBroker } from '../broker/sqlite-log.ts';
+import type { Namespace } from '../config/namespace.ts';
+import type { Namespaces } from '../config/namespaces.ts';
+import type { Settings } from '../config/options.ts';
+import type { Clock } from '../core/clock.ts';
+import { Fault } from '../core/fault.ts';
+import type { Random } from '../core/random.ts';
+import type { Engine } from '../engine.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import { isDurableChannel } from './canaries.ts';
+
+export interface EngineParts {
+  readonly settings: Settings;
+  readonly namespaces: Namespaces;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** The engine that the settings name. Throws `Fault` for one that is not there. */
+export function engineOf(parts: EngineParts): Engine {
+  const { engine } = parts.settings;
+  if (engine === 'embedded') return embedded(parts);
+  const message = `engine "${engine}" is not available: this version has "embedded"`;
+  throw new Fault('config', message, { retryable: false });
+}
+
+function embedded({ settings, namespaces, clock, random, log }: EngineParts): Engine {
+  const { idempotencyWindowMs, dataDir, memoryHistoryBytesMax: historyBytesMax } = settings;
+  const memory = new MemoryBroker({ clock, random, idempotencyWindowMs, historyBytesMax, log });
+  // Memory delivers by a call in this process. Between the log on disk and here lie a thread and its commits.
+  const mayLoseLive = ({ durable }: Namespace): boolean => durable;
+  const needsLog = [...settings.namespaces.values()].some((namespace) => namespace.durable);
+  if (!needsLog) return { broker: memory, mayLoseLive };
+  const durable = new SqliteLogBroker({ dataDir, clock, random, idempotencyWindowMs, log });
+  const isDurable = isDurableChannel(namespaces);
+  return { broker: new EmbeddedBroker({ memory, log: durable, isDurable }), mayLoseLive };
+}
