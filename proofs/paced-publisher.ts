@@ -30,9 +30,14 @@ export class PacedPublisher {
     const count = Math.round((this.#draft.perSecond * ms) / 1_000);
     const started = performance.now();
     const answers: Promise<unknown>[] = [];
-    while (this.last < first + count) {
+    let refused: unknown;
+    while (this.last < first + count && refused === undefined) {
       const due = Math.min(count, Math.ceil(((performance.now() - started) * this.#draft.perSecond) / 1_000));
-      while (this.last < first + due) answers.push(this.#publish());
+      while (this.last < first + due) {
+        const answer = this.#publish();
+        answer.catch((error: unknown) => (refused ??= error));
+        answers.push(answer);
+      }
       await new Promise((resolve) => setTimeout(resolve, tickMs));
     }
     await Promise.all(answers);

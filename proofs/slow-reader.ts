@@ -12,8 +12,9 @@ import { SlowSubscriber } from './slow-subscriber.ts';
 
 /** As small as it may be, so that a phase suffices to reach it where nothing is conflated. */
 const outboundBytesMax = 64 * 1024;
-/** For the same reason publications are so much longer there. */
-const longer = 10;
+/** For the same reason a phase has so many bytes there: its publications are longer where they are few. */
+const phaseBytesMin = 3 * outboundBytesMax;
+const longerMost = 10;
 const modes: Readonly<Record<string, Partial<Namespace>>> = {
   all_with_history: { delivery: 'all', historySize: 100_000 },
   all_without_history: { delivery: 'all', overflow: 'drop' },
@@ -29,6 +30,8 @@ const roundsMore = 3;
 const warmUpMs = 1_000;
 /** What a fast reader has not got by then was not sent to it. */
 const settleMs = 500;
+/** How often it is noted how far the slow ones are behind. */
+const sampleMs = 100;
 
 interface Options {
   readonly readers: number;
@@ -49,12 +52,12 @@ export const slowReader: Proof = {
   options: {
     readers: { default: 1_000, description: 'fast readers of the channel' },
     slow: { default: 10, description: 'slow readers of the same channel' },
-    rate: { default: 20, description: 'publications a second; one of them, each second, is final' },
+    rate: { default: 500, description: 'publications a second; one of them, each second, is final' },
     seconds: { default: 10, description: 'of publishing in a phase' },
-    rounds: { default: 2, description: 'for each delivery, of a phase without slow readers and one with them' },
+    rounds: { default: 1, description: 'for each delivery, of a phase without slow readers and one with them' },
     bytes: {
       default: 100,
-      description: `of the data of a publication; ${longer} times as much where nothing is conflated`,
+      description: `of the data of a publication; up to ${longerMost} times as much where few have to fill a queue`,
     },
     bytesPerSecond: { default: 1_000, description: 'that a slow reader reads' },
     noiseMs: { default: 3, description: 'by which a p99 may differ for no reason; more where others use the machine' },
@@ -95,6 +98,8 @@ class Scene {
   readonly #memoryMiB = { without: 0, with: 0 };
   readonly #slow: SlowSubscriber[] = [];
   #lastRightMs = 0;
+  /** Publications that the slowest is behind, every `sampleMs` of the last phase with slow ones. */
+  #behind: number[] = [];
   #lost = 0;
 
   constructor(node: SpawnedNode, mode: string, options: Options, say: (line: string) => void) {
@@ -106,7 +111,7 @@ class Scene {
   }
 
   async run(broken: string[]): Promise<Record<string, unknown>> {
-    const { readers, rate, bytes, rounds } = this.#options;
+    const { readers, rate, rounds } = this.#options;
     const token = await this.#node.token({ user: 'slow' });
     const peer = await RawPeer.open({ port: this.#node.port, token });
     const memory = new MemoryWatch(this.#node.pid);
@@ -119,7 +124,7 @@ class Scene {
       const publisher = new PacedPublisher(peer, {
         channel: this.#channel,
         perSecond: rate,
-        payloadBytes: this.#isConflated ? bytes : longer * bytes,
+        payloadBytes: this.#payloadBytes,
         more,
       });
       await publisher.run(warmUpMs);
@@ -154,6 +159,10 @@ class Scene {
     const { port } = this.#node;
     const options = { port, token, channel: this.#channel, bytesPerSecond, first };
     const slowOnes = await Promise.all(Array.from({ length: slow }, () => SlowSubscriber.open(options)));
+    this.#behind = [];
+    const sampling = setInterval(() => {
+      this.#behind.push(publisher.last - Math.min(...slowOnes.map((one) => one.last)));
+    }, sampleMs);
     try {
       memory.takeMost();
       let lastRight = Promise.resolve(0);
@@ -175,6 +184,7 @@ class Scene {
       this.#judgeSlow(slowOnes, first, publisher.last, broken);
       this.#slow.push(...slowOnes);
     } finally {
+      clearInterval(sampling);
       for (const one of slowOnes) one.close();
     }
   }
@@ -221,6 +231,12 @@ class Scene {
     for (const [what, count] of Object.entries(faults)) if (count > 0) broken.push(`${this.#mode}: ${count} ${what}`);
   }
 
+  get #payloadBytes(): number {
+    const { rate, seconds, bytes } = this.#options;
+    if (this.#isConflated) return bytes;
+    return bytes * Math.min(longerMost, Math.ceil(phaseBytesMin / (rate * seconds * bytes)));
+  }
+
   #isFinal(number: number): boolean {
     return number % this.#options.rate === 0;
   }
@@ -252,11 +268,13 @@ class Scene {
       fastNotDelivered: this.#lost,
       memoryMiB: this.#memoryMiB,
       ...(this.#isConflated ? { lastRightMs: this.#lastRightMs } : {}),
+      slowBehind: this.#behind,
       slowSeen: { least: Math.min(...slowSeen), most: Math.max(...slowSeen) },
       slowSkipped: this.#slow.reduce((sum, one) => sum + one.skipped, 0),
     };
-    this.#say(`${this.#mode}: ${JSON.stringify(figures)}`);
-    return figures;
+    const { slowBehind, ...said } = figures;
+    this.#say(`${this.#mode}: ${JSON.stringify(said)}`);
+    return { ...said, slowBehind };
   }
 }
 

@@ -103,6 +103,12 @@ export async function freePort(): Promise<number> {
   throw new Error('no free port between 20000 and 32767');
 }
 
+/** A program that dies of a fault of its own must not leave its nodes behind. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 class NodeProcess {
   stderr = '';
   readonly #folder: string;
@@ -132,8 +138,12 @@ class NodeProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    running.add(child);
     this.#exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => resolve(code ?? signal ?? 0));
+      child.once('exit', (code, signal) => {
+        running.delete(child);
+        resolve(code ?? signal ?? 0);
+      });
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.stderr = (this.stderr + text).slice(-stderrBytesMax);

@@ -13,6 +13,7 @@ const stepsMaxDefault = 1_000_000;
 export class VirtualClock implements Clock {
   #elapsedMs = 0;
   #wallMs: number;
+  #workMs = 0;
   #sequence = 0;
   readonly #ready: Entry[] = [];
   readonly #timers: TimerEntry[] = [];
@@ -30,6 +31,10 @@ export class VirtualClock implements Clock {
 
   monotonic(): number {
     return this.#elapsedMs;
+  }
+
+  idle(): number {
+    return this.#elapsedMs - this.#workMs;
   }
 
   after(ms: number, fn: () => void): Timer {
@@ -51,6 +56,7 @@ export class VirtualClock implements Clock {
   /** Work takes this long: called inside a callback, nothing else runs meanwhile. */
   pass(ms: number): void {
     this.#elapsedMs += ms;
+    this.#workMs += ms;
   }
 
   /** Timers set and neither fired nor cancelled: a test may ask that nothing leaks. */

@@ -7,6 +7,8 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start; never goes back. May have a fraction. */
   monotonic(): number;
+  /** Milliseconds that this process has waited with nothing to do, since an arbitrary start; never goes back. */
+  idle(): number;
   /** Calls `fn` once, no earlier than `ms` from now. Does not keep the process alive. */
   after(ms: number, fn: () => void): Timer;
   /** Calls `fn` once, after the input and output that is ready now has been handled. */

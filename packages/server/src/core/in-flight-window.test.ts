@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InFlightWindow } from './in-flight-window.ts';
+import { InFlightWindow, type RoundTrip } from './in-flight-window.ts';
 
 const KiB = 1024;
+
+/** Of a node that has nothing else to do. */
+const trip = (ms: number, aheadBytes: number): RoundTrip => ({ ms, unreadMs: 0, aheadBytes });
 
 /**
  * Keeps the window full through a link: bytes leave at its rate, one mark at a time comes back. Returns
@@ -19,14 +22,14 @@ function drive(
   // The first bytes of a connection are few: the answer to its connect.
   window.sent(300);
   nowMs += link.baseMs + 300 / link.kiBPerSecond;
-  window.confirmed(link.baseMs + 300 / link.kiBPerSecond, 300, nowMs);
+  window.confirmed(trip(link.baseMs + 300 / link.kiBPerSecond, 300), nowMs);
   for (let i = 0; i < marks; i += 1) {
     // A mark waits for all that is before it on the way.
     const aheadBytes = window.bytes;
     roundTripMs = link.baseMs + aheadBytes / link.kiBPerSecond;
     nowMs += roundTripMs;
     window.full();
-    window.confirmed(roundTripMs, aheadBytes, nowMs);
+    window.confirmed(trip(roundTripMs, aheadBytes), nowMs);
   }
   return { nowMs, roundTripMs };
 }
@@ -60,7 +63,7 @@ test('what was sent before the window shrank does not shrink it again', () => {
   const { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 20 }, 40);
   for (const late of [0, 1, 2, 3]) {
     window.full();
-    window.confirmed(90, window.bytes, nowMs + 200 + late);
+    window.confirmed(trip(90, window.bytes), nowMs + 200 + late);
   }
   assert.ok(Math.abs(window.bytes - 128 * KiB) < 4 * KiB, `a hiccup costs one step: ${window.bytes} bytes`);
 });
@@ -69,11 +72,11 @@ test('one late answer shrinks it to a quarter at most, and it is back after a fe
   const window = new InFlightWindow(256 * KiB);
   const { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 20 }, 40);
   window.full();
-  window.confirmed(3_000, window.bytes, nowMs + 3_000);
+  window.confirmed(trip(3_000, window.bytes), nowMs + 3_000);
   assert.equal(window.bytes, 64 * KiB);
   for (let i = 0; i < 8; i += 1) {
     window.full();
-    window.confirmed(20, window.bytes, nowMs + 3_100 + i);
+    window.confirmed(trip(20, window.bytes), nowMs + 3_100 + i);
   }
   assert.equal(window.bytes, 256 * KiB);
 });
@@ -86,7 +89,7 @@ test('where a smaller window makes no answer come sooner, it is given back', () 
     // Whatever the window: the peer is busy, or the way to it has become longer.
     nowMs += 300;
     window.full();
-    window.confirmed(300, window.bytes, nowMs);
+    window.confirmed(trip(300, window.bytes), nowMs);
     widths.push(window.bytes);
   }
   assert.ok(Math.min(...widths) < 256 * KiB, 'at first it looks like queueing');
@@ -105,7 +108,7 @@ test('the best round trip is measured anew when it is old, on a small window', (
     const roundTripMs = 40 + aheadBytes / 1_000;
     nowMs += roundTripMs;
     window.full();
-    window.confirmed(roundTripMs, aheadBytes, nowMs);
+    window.confirmed(trip(roundTripMs, aheadBytes), nowMs);
     smallest = Math.min(smallest, window.bytes);
   }
   assert.ok(smallest <= before / 4, `${smallest} bytes`);
@@ -115,9 +118,9 @@ test('the best round trip is measured anew when it is old, on a small window', (
 test('a window that was not full grows only to what such a link has earned, and never shrinks', () => {
   const window = new InFlightWindow(256 * KiB);
   let nowMs = 0;
-  for (let i = 0; i < 50; i += 1) window.confirmed(5, 0, (nowMs += 10));
+  for (let i = 0; i < 50; i += 1) window.confirmed(trip(5, 0), (nowMs += 10));
   assert.equal(window.bytes, 64 * KiB);
-  for (let i = 0; i < 50; i += 1) window.confirmed(900, 0, (nowMs += 1_000));
+  for (let i = 0; i < 50; i += 1) window.confirmed(trip(900, 0), (nowMs += 1_000));
   assert.equal(window.bytes, 64 * KiB);
 });
 
@@ -130,9 +133,9 @@ test('the first bytes are marked at once, later ones behind a share of the windo
 
 test('a bound below the floor is kept', () => {
   const window = new InFlightWindow(256);
-  window.confirmed(1, 0, 1);
+  window.confirmed(trip(1, 0), 1);
   window.full();
-  window.confirmed(1_000, 256, 2_000);
+  window.confirmed(trip(1_000, 256), 2_000);
   assert.ok(window.bytes <= 256);
 });
 
@@ -145,4 +148,48 @@ test('BP-2: the kernel’s word alone earns a window, of 64 KiB and no more, and
     for (let i = 0; i < 100; i += 1) window.taken();
     assert.equal(window.bytes, most);
   }
+});
+
+test('BP-5: what this node itself took to read an answer does not shrink the window', () => {
+  const window = new InFlightWindow(256 * KiB);
+  const { nowMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 10 }, 40);
+  const busy = (unreadMs: number): void => {
+    for (let i = 1; i <= 20; i += 1) {
+      window.full();
+      window.confirmed({ ms: 300, unreadMs, aheadBytes: window.bytes }, nowMs + i * 300);
+    }
+  };
+  busy(290);
+  assert.equal(window.bytes, 256 * KiB);
+  busy(0);
+  const { nowMs: laterMs } = drive(window, { kiBPerSecond: 100_000, baseMs: 10 }, 40, nowMs + 60_000);
+  window.full();
+  window.confirmed({ ms: 300, unreadMs: 100, aheadBytes: window.bytes }, laterMs + 300);
+  assert.ok(window.bytes < 256 * KiB, 'the rest of the time was the peer’s');
+});
+
+test('BP-2: a peer at 1 KB/s is never given more than it takes in two seconds', () => {
+  const window = new InFlightWindow(256 * KiB);
+  let nowMs = 0;
+  let aheadBytes = 0;
+  // Its answer to the connect came at once; from then on bytes leave as marks come back.
+  window.sent(200);
+  window.confirmed(trip(200, 200), (nowMs += 200));
+  const marks: { readonly at: number; readonly aheadBytes: number }[] = [];
+  let widest = 0;
+  for (let i = 0; i < 40; i += 1) {
+    while (aheadBytes < window.bytes) {
+      aheadBytes += window.chunkBytes;
+      marks.push({ at: nowMs, aheadBytes });
+    }
+    widest = Math.max(widest, aheadBytes);
+    const mark = marks.shift();
+    if (mark === undefined) break;
+    const bytes = window.chunkBytes;
+    nowMs += bytes;
+    aheadBytes = Math.max(0, aheadBytes - bytes);
+    window.full();
+    window.confirmed(trip(nowMs - mark.at, mark.aheadBytes), nowMs);
+  }
+  assert.ok(widest <= 2_000, `${widest} bytes`);
 });

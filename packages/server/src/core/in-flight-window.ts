@@ -1,4 +1,6 @@
-/** To begin with, while nothing is known of the peer. */
+/** To begin with, while nothing is known of the peer: what one at 1 KB/s takes in a second. */
+const firstBytes = 1024;
+/** For a peer that took those in time. */
 const startBytes = 4 * 1024;
 /** A link that takes its bytes at once earns so much without ever having been full. */
 const earnedBytesMax = 64 * 1024;
@@ -21,6 +23,16 @@ const tellingShare = 0.5;
 /** Best round trips older than this are measured anew: the way to the peer may have become longer. */
 const bestAgeMaxMs = 30_000;
 
+/** What the way of a mark to the peer and back told. */
+export interface RoundTrip {
+  /** From when it left to when its answer was acted on. */
+  readonly ms: number;
+  /** How much of that, at most, the answer waited for this node to read it. */
+  readonly unreadMs: number;
+  /** In flight before it when it left. */
+  readonly aheadBytes: number;
+}
+
 /**
  * How many bytes may be on their way to one peer, unconfirmed (BP-2).
  *
@@ -28,6 +40,9 @@ const bestAgeMaxMs = 30_000;
  * link busy. Round trips of marks tell: while they take about as long as at their best, a window
  * that was full grows; once they take longer, bytes only queue on the way, and it shrinks to what
  * would have taken the time allowed. Never above the configured bound, never below 512 bytes.
+ *
+ * Time in which this node was too busy to read an answer is not the peer's (turns.ts): counted, windows
+ * of fast readers would shrink just when many bytes are to be sent, which makes the node busier still.
  *
  * Where round trips do not become shorter with the window, bytes do not queue: the peer, the way to it
  * or this node takes that long for anything, and the window is given back. A reader that is busy for
@@ -52,7 +67,7 @@ export class InFlightWindow {
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
-    this.#bytes = Math.min(startBytes, bytesMax);
+    this.#bytes = Math.min(firstBytes, bytesMax);
   }
 
   get bytes(): number {
@@ -78,14 +93,20 @@ export class InFlightWindow {
     this.#wasFull = true;
   }
 
-  /** A mark came back; `aheadBytes` were on their way before it when it left. */
-  confirmed(roundTripMs: number, aheadBytes: number, nowMs: number): void {
+  /** A mark came back. */
+  confirmed({ ms, unreadMs, aheadBytes }: RoundTrip, nowMs: number): void {
     const wasFull = this.#wasFull;
     this.#wasFull = false;
-    const isOfNow = nowMs - roundTripMs >= this.#changedAtMs;
-    if (isOfNow) this.#learn(roundTripMs, aheadBytes, nowMs);
+    const isOfNow = nowMs - ms >= this.#changedAtMs;
+    // In doubt it was this node: the best is what was measured, and what is compared with it no more than the peer's part.
+    const roundTripMs = Math.max(0, ms - unreadMs);
+    if (isOfNow) this.#learn(roundTripMs, aheadBytes);
+    if (isOfNow && ms <= this.#bestMs) {
+      this.#bestMs = ms;
+      this.#bestAtMs = nowMs;
+    }
     const allowedMs = this.#bestMs + (this.#bytes > smallBytes ? delayTargetMs : smallDelayTargetMs);
-    if (roundTripMs <= allowedMs) this.#grow(wasFull);
+    if (roundTripMs <= allowedMs) this.#grow(wasFull, aheadBytes);
     else if (wasFull && isOfNow) {
       const bytes = this.#bytes;
       this.#shrink(allowedMs / roundTripMs, nowMs);
@@ -97,26 +118,27 @@ export class InFlightWindow {
   /** The kernel took what a mark followed, which tells nothing of the peer: enough to earn, and no more. */
   taken(): void {
     this.#wasFull = false;
-    this.#grow(false);
+    this.#grow(false, 0);
   }
 
-  #learn(roundTripMs: number, aheadBytes: number, nowMs: number): void {
+  #learn(roundTripMs: number, aheadBytes: number): void {
     const shrunk = this.#shrunk;
-    if (shrunk !== undefined && aheadBytes < shrunk.aheadBytes * tellingShare) {
-      this.#shrunk = undefined;
-      const expectedMs = shrunk.roundTripMs * (aheadBytes / shrunk.aheadBytes);
-      // Not even a quarter of the way to what it would be if all of the time were queueing.
-      if (roundTripMs > shrunk.roundTripMs - (shrunk.roundTripMs - expectedMs) / 4) {
-        this.#bestMs = roundTripMs;
-        this.#bytes = shrunk.bytes;
-      }
-    }
-    if (roundTripMs > this.#bestMs) return;
+    if (shrunk === undefined || aheadBytes >= shrunk.aheadBytes * tellingShare) return;
+    this.#shrunk = undefined;
+    const expectedMs = shrunk.roundTripMs * (aheadBytes / shrunk.aheadBytes);
+    // Not even a quarter of the way to what it would be if all of the time were queueing.
+    if (roundTripMs <= shrunk.roundTripMs - (shrunk.roundTripMs - expectedMs) / 4) return;
     this.#bestMs = roundTripMs;
-    this.#bestAtMs = nowMs;
+    this.#bytes = shrunk.bytes;
   }
 
-  #grow(wasFull: boolean): void {
+  #grow(wasFull: boolean, aheadBytes: number): void {
+    const isFirst = this.#changedAtMs === -Infinity && this.#bytes < startBytes;
+    // The first answer to more than a few bytes, and it came in time.
+    if (isFirst && wasFull && aheadBytes >= (3 / 4) * firstBytes) {
+      this.#bytes = Math.min(startBytes, this.#bytesMax);
+      return;
+    }
     const most = wasFull ? this.#bytesMax : Math.min(this.#bytesMax, Math.max(this.#bytes, earnedBytesMax));
     // By a mark's worth each: twice as much after a round trip.
     this.#bytes = Math.min(most, this.#bytes + this.chunkBytes);

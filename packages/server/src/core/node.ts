@@ -18,6 +18,7 @@ import { Recovery } from './recovery.ts';
 import type { Services } from './services.ts';
 import { Session } from './session.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import { Turns } from './turns.ts';
 
 export interface NodeOptions extends Pick<
   Services,
@@ -93,6 +94,7 @@ export class Node {
         name,
         channel: channelWithin(tenant, name),
       }),
+      turns: new Turns(clock),
       checkPayload: (payload, namespace) => {
         this.#checkPayload(payload, namespace);
       },

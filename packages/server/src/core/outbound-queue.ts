@@ -95,10 +95,13 @@ export class OutboundQueue {
     this.#relieve();
   }
 
-  /** A mark came back: `roundTripMs` after it left, if that is known, behind `aheadBytes`. */
-  confirmed(roundTripMs: number | undefined, aheadBytes: number, nowMs: number): void {
+  /**
+   * A mark came back: `roundTripMs` after it left, if that is known, behind `aheadBytes`. `unreadMs`: how
+   * much of the time it may have waited for this node to read it.
+   */
+  confirmed(roundTripMs: number | undefined, aheadBytes: number, nowMs: number, unreadMs = 0): void {
     if (roundTripMs === undefined) this.#window.taken();
-    else this.#window.confirmed(roundTripMs, aheadBytes, nowMs);
+    else this.#window.confirmed({ ms: roundTripMs, unreadMs, aheadBytes }, nowMs);
   }
 
   /** Hands over as much as the window allows. Returns the bytes. */

@@ -15,6 +15,7 @@ import type { Random } from './random.ts';
 import type { Recovery } from './recovery.ts';
 import type { RpcMethods } from './rpc.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import type { Turns } from './turns.ts';
 
 /** What every session of a node shares. */
 export interface Services {
@@ -30,6 +31,7 @@ export interface Services {
   readonly recovery: Recovery;
   readonly flushes: FlushScheduler;
   readonly wheel: TimerWheel;
+  readonly turns: Turns;
   readonly rpc: RpcMethods;
   readonly node: NodeFacts;
   /** Undefined: nobody observes. */

@@ -112,6 +112,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
 
   receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
+    this.#services.turns.begin();
     this.#services.telemetry.count('frames_received');
     this.#services.telemetry.count('bytes_received', frame.length);
     let commands: ReceivedCommand[];
@@ -130,8 +131,10 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
     if (this.#state === 'closed') return;
     if (roundTripMs !== undefined) this.#services.telemetry.observe('ping_round_trip_ms', roundTripMs);
     this.#roundTripMs = roundTripMs;
-    const now = this.#services.clock.monotonic();
-    this.#queue.confirmed(roundTripMs, aheadBytes, now);
+    const { clock, turns } = this.#services;
+    turns.begin();
+    const now = clock.monotonic();
+    this.#queue.confirmed(roundTripMs, aheadBytes, now, turns.unreadMs(now));
     // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
     // The word of the kernel is none of the peer's.
     if (roundTripMs !== undefined) this.#heartbeat.alive(now);

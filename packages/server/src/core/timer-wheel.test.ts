@@ -58,6 +58,7 @@ test('CON-1: after a pause longer than the wheel everything due is woken, one ti
   const wheel = new TimerWheel({
     now: () => nowMs,
     monotonic: () => nowMs,
+    idle: () => nowMs,
     soon: () => undefined,
     after: (_ms, fn) => {
       tick = fn;

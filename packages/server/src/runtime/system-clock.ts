@@ -10,6 +10,10 @@ export class SystemClock implements Clock {
     return performance.now();
   }
 
+  idle(): number {
+    return performance.nodeTiming.idleTime;
+  }
+
   after(ms: number, fn: () => void): Timer {
     return new SystemTimer(setTimeout(fn, Math.min(ms, timeoutMsMax)).unref());
   }

@@ -1,4 +1,5 @@
-import type { Curve } from './returning/messages.ts';
+import type { Curve } from '../returning/messages.ts';
+import { commonStyle, lastLine, roundUp } from './picture.ts';
 
 /** What the last line of the proof `storm` holds, as far as it is drawn. */
 interface StormFigures {
@@ -10,17 +11,10 @@ interface StormFigures {
 const width = 880;
 const panel = { width: 370, height: 200, left: 62, top: 92, between: 64, below: 92 };
 const binSeconds = 0.25;
-const style = `
-  svg { --paper: #ffffff; --ink: #1f2430; --faint: #6b7280; --grid: #e3e6ec; --taken: #1769aa; --refused: #c2410c; --back: #15803d; }
-  @media (prefers-color-scheme: dark) {
-    svg { --paper: #14171d; --ink: #e6e9ef; --faint: #9aa3b2; --grid: #2b313c; --taken: #62b0f0; --refused: #f59e63; --back: #5fc983; }
-  }
-  text { font: 12px system-ui, sans-serif; fill: var(--faint); }
-  .title { font-size: 15px; font-weight: 600; fill: var(--ink); }
-  .head { font-size: 13px; fill: var(--ink); }
-  .grid { stroke: var(--grid); }
+const style = `${commonStyle}
+  svg { --taken: #1769aa; --refused: #c2410c; --back: #15803d; }
+  @media (prefers-color-scheme: dark) { svg { --taken: #62b0f0; --refused: #f59e63; --back: #5fc983; } }
   .limit { stroke: var(--faint); stroke-dasharray: 4 4; }
-  path { fill: none; stroke-width: 1.8; stroke-linejoin: round; }
   .taken { stroke: var(--taken); } .refused { stroke: var(--refused); } .back { stroke: var(--back); }
   text.taken { fill: var(--taken); stroke: none; } text.refused { fill: var(--refused); stroke: none; } text.back { fill: var(--back); stroke: none; }
 `;
@@ -35,12 +29,6 @@ function perSecond(bins: readonly number[], length: number): number[] {
 function cumulated(bins: readonly number[], length: number): number[] {
   let sum = 0;
   return Array.from({ length }, (_, i) => (sum += bins[i] ?? 0));
-}
-
-/** A round number, at least `value`. */
-function roundUp(value: number): number {
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return power * ([1, 1.5, 2, 3, 5, 7.5, 10].find((step) => step * power >= value) ?? 10);
 }
 
 function path(kind: string, values: readonly number[], scale: { x: number; y: number }): string {
@@ -122,11 +110,5 @@ ${panels.join('\n')}
 `;
 }
 
-async function lastLine(): Promise<string> {
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) text += String(chunk);
-  return text.trim().split('\n').at(-1) ?? '';
-}
-
-// npm run -s proof -- storm | node proofs/plot.ts > docs/images/storm.svg
+// npm run -s proof -- storm | node proofs/plots/storm.ts > docs/images/storm.svg
 process.stdout.write(draw(JSON.parse(await lastLine()) as StormFigures));
