@@ -13,7 +13,7 @@ const contracts = [
   `${server}/auth/(authenticator|authorizer)[.]ts$`,
   `${server}/cluster/(control-bus|peers|message-fields)[.]ts$`,
   `${server}/hooks/hooks[.]ts$`,
-  `${server}/config/(api-key|namespace|rpc-handler|token-key|settings|tenant)[.]ts$`,
+  `${server}/config/(api-key|namespace|redis-target|rpc-handler|token-key|settings|tenant)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
   `${server}/observer/node-observer[.]ts$`,
   // How requests are signed is agreed with whoever receives them: one format for webhooks and hooks.

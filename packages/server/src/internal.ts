@@ -28,3 +28,6 @@ export { PositionConflict } from './broker/broker.ts';
 export { EmbeddedBroker, type EmbeddedBrokerOptions } from './broker/embedded.ts';
 export { MemoryBroker, type MemoryBrokerOptions } from './broker/memory.ts';
 export { SqliteLogBroker, type SqliteLogBrokerOptions } from './broker/sqlite-log.ts';
+export { RedisBroker, type RedisBrokerOptions } from './broker/redis/redis-broker.ts';
+export { RedisLink, type RedisLinkOptions } from './broker/redis/redis-link.ts';
+export { parseRedisUrl } from './config/redis-target.ts';

@@ -1,0 +1,244 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually } from './eventually.ts';
+import { requireService } from './services.ts';
+import { freePort } from './spawn-node.ts';
+
+export interface RedisOptions {
+  /** Append-only file: `always` is synced before each answer. Default `everysec`; `none`: nothing on disk. */
+  readonly persistence?: 'always' | 'everysec' | 'none';
+  readonly password?: string;
+  /** Further lines of the configuration: `maxmemory-policy allkeys-lru`. */
+  readonly config?: readonly string[];
+}
+
+/** One `redis-server` process, to be killed, held and started again; its port and folder stay. */
+export interface RedisServer {
+  readonly port: number;
+  readonly url: string;
+  readonly isRunning: boolean;
+  /** `redis-cli` with these arguments; what it printed. Throws where the server says no. */
+  command(...args: string[]): string;
+  /** SIGKILL; resolves when the process is gone. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  /** SIGSTOP and SIGCONT: it is there, and answers nothing. */
+  pause(): void;
+  resume(): void;
+  /** Ends it, whatever it does, and removes its folder. */
+  close(): Promise<void>;
+}
+
+/** A master and a replica that three Sentinels watch. */
+export interface RedisSentinels {
+  /** For the option `engine`. */
+  readonly url: string;
+  /** The one that the Sentinels call master now. */
+  master(): RedisServer;
+  replica(): RedisServer;
+  close(): Promise<void>;
+}
+
+/** Three masters, no replicas. */
+export interface RedisCluster {
+  readonly url: string;
+  readonly servers: readonly RedisServer[];
+  close(): Promise<void>;
+}
+
+export const masterName = 'tutti';
+const startMsMax = 10_000;
+
+/** Why Redis cannot be had here, to skip tests by; undefined where it can. */
+export async function redisMissing(): Promise<string | undefined> {
+  for (const name of ['redis-server', 'redis-cli']) {
+    const service = await requireService(name);
+    if ('skip' in service) return service.skip;
+  }
+  return undefined;
+}
+
+export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
+  const server = new RedisProcess(await pathOf('redis-server'), await pathOf('redis-cli'), options);
+  await server.start();
+  return server;
+}
+
+/** Fails over about 2 seconds after the master is gone. */
+export async function startRedisSentinels(options: RedisOptions = {}): Promise<RedisSentinels> {
+  const first = await startRedis(options);
+  const replicaOf = [...(options.config ?? []), `replicaof 127.0.0.1 ${first.port}`, 'repl-diskless-sync-delay 0'];
+  const second = await startRedis({ ...options, config: replicaOf });
+  await eventually(() => second.command('INFO', 'replication').includes('master_link_status:up'), { what: 'the replica is in step' });
+  const config = [
+    `sentinel monitor ${masterName} 127.0.0.1 ${first.port} 2`,
+    `sentinel down-after-milliseconds ${masterName} 1000`,
+    `sentinel failover-timeout ${masterName} 3000`,
+    `sentinel parallel-syncs ${masterName} 1`,
+  ];
+  const start = async (): Promise<RedisProcess> => {
+    const sentinel = new RedisProcess(await pathOf('redis-server'), await pathOf('redis-cli'), { config }, '--sentinel');
+    await sentinel.start();
+    return sentinel;
+  };
+  const sentinels = [await start(), await start(), await start()];
+  await eventually(
+    () => sentinels.every((each) => /num-other-sentinels\n2\n/.test(each.command('SENTINEL', 'master', masterName))),
+    { what: 'the Sentinels know each other' },
+  );
+  await eventually(() => sentinels.every((each) => each.command('SENTINEL', 'replicas', masterName).includes('master-link-status\nok')), {
+    what: 'the Sentinels know the replica',
+    withinMs: 15_000,
+  });
+  const master = (): RedisServer => {
+    const port = Number(sentinels[0]?.command('SENTINEL', 'get-master-addr-by-name', masterName).split('\n')[1]);
+    return port === second.port ? second : first;
+  };
+  return {
+    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${masterName}`,
+    master,
+    replica: () => (master() === first ? second : first),
+    close: async () => {
+      await Promise.all([...sentinels, first, second].map((each) => each.close()));
+    },
+  };
+}
+
+export async function startRedisCluster(options: RedisOptions = {}): Promise<RedisCluster> {
+  const config = [...(options.config ?? []), 'cluster-enabled yes', 'cluster-node-timeout 2000'];
+  const servers: RedisServer[] = [];
+  // The bus of the Cluster listens at the port + 10000, which must be valid.
+  while (servers.length < 3) servers.push(await startRedis({ ...options, config }));
+  const [first] = servers;
+  const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
+  first?.command('--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes');
+  await eventually(() => servers.every((each) => each.command('CLUSTER', 'INFO').includes('cluster_state:ok')), {
+    what: 'the Cluster is whole',
+    withinMs: 15_000,
+  });
+  return {
+    url: `redis+cluster://${addresses.join(',')}`,
+    servers,
+    close: async () => {
+      await Promise.all(servers.map((each) => each.close()));
+    },
+  };
+}
+
+async function pathOf(name: string): Promise<string> {
+  const service = await requireService(name);
+  if ('skip' in service) throw new Error(service.skip);
+  return service.path;
+}
+
+class RedisProcess implements RedisServer {
+  port = 0;
+  readonly #program: string;
+  readonly #cli: string;
+  readonly #options: RedisOptions;
+  readonly #mode: string | undefined;
+  #folder = '';
+  #child: ChildProcess | undefined;
+  #said = '';
+
+  constructor(program: string, cli: string, options: RedisOptions, mode?: '--sentinel') {
+    this.#program = program;
+    this.#cli = cli;
+    this.#options = options;
+    this.#mode = mode;
+  }
+
+  get url(): string {
+    const { password } = this.#options;
+    return `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`;
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async start(): Promise<void> {
+    this.port = await freePort();
+    this.#folder = await mkdtemp(join(tmpdir(), 'tutti-redis-'));
+    await writeFile(join(this.#folder, 'redis.conf'), this.#config());
+    await this.restart();
+  }
+
+  async restart(): Promise<void> {
+    if (this.isRunning) throw new Error('redis runs already: kill it first');
+    const args = [join(this.#folder, 'redis.conf'), ...(this.#mode === undefined ? [] : [this.#mode])];
+    const child = spawn(this.#program, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#child = child;
+    const note = (text: Buffer): void => {
+      this.#said = (this.#said + text.toString()).slice(-4_096);
+    };
+    child.stdout.on('data', note);
+    child.stderr.on('data', note);
+    await eventually(
+      async () => {
+        if (!this.isRunning) throw new Error(`redis-server ended:\n${this.#said}`);
+        return (await this.#answers()) && !this.#isLoading();
+      },
+      { what: 'redis answers', withinMs: startMsMax },
+    );
+  }
+
+  command(...args: string[]): string {
+    const { password } = this.#options;
+    const auth = password === undefined ? [] : ['--no-auth-warning', '-a', password];
+    const { stdout, status } = spawnSync(this.#cli, ['-p', String(this.port), ...auth, ...args], { encoding: 'utf8', timeout: 20_000 });
+    if (status !== 0) throw new Error(`redis-cli ${args[0]} failed: ${stdout}`);
+    return stdout;
+  }
+
+  async kill(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || !this.isRunning) return;
+    const exited = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exited;
+  }
+
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  #config(): string {
+    const { persistence = 'everysec', password, config = [] } = this.#options;
+    const lines = [`port ${this.port}`, 'bind 127.0.0.1', `dir ${this.#folder}`, 'protected-mode no'];
+    if (this.#mode === undefined) {
+      lines.push('save ""', `appendonly ${persistence === 'none' ? 'no' : 'yes'}`);
+      if (persistence !== 'none') lines.push(`appendfsync ${persistence}`);
+      if (password !== undefined) lines.push(`requirepass ${password}`, `masterauth ${password}`);
+    }
+    return `${[...lines, ...config].join('\n')}\n`;
+  }
+
+  #answers(): Promise<boolean> {
+    return new Promise((resolve) => {
+      const socket = connect(this.port, '127.0.0.1');
+      socket.once('error', () => resolve(false));
+      socket.once('connect', () => {
+        socket.destroy();
+        resolve(true);
+      });
+    });
+  }
+
+  #isLoading(): boolean {
+    return this.#mode === undefined && /^loading:1/m.test(this.command('INFO', 'persistence'));
+  }
+}
