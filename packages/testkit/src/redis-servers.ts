@@ -73,7 +73,9 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
   const first = await startRedis(options);
   const replicaOf = [...(options.config ?? []), `replicaof 127.0.0.1 ${first.port}`, 'repl-diskless-sync-delay 0'];
   const second = await startRedis({ ...options, config: replicaOf });
-  await eventually(() => second.command('INFO', 'replication').includes('master_link_status:up'), { what: 'the replica is in step' });
+  await eventually(() => second.command('INFO', 'replication').includes('master_link_status:up'), {
+    what: 'the replica is in step',
+  });
   const config = [
     `sentinel monitor ${masterName} 127.0.0.1 ${first.port} 2`,
     `sentinel down-after-milliseconds ${masterName} 1000`,
@@ -81,7 +83,12 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
     `sentinel parallel-syncs ${masterName} 1`,
   ];
   const start = async (): Promise<RedisProcess> => {
-    const sentinel = new RedisProcess(await pathOf('redis-server'), await pathOf('redis-cli'), { config }, '--sentinel');
+    const sentinel = new RedisProcess(
+      await pathOf('redis-server'),
+      await pathOf('redis-cli'),
+      { config },
+      '--sentinel',
+    );
     await sentinel.start();
     return sentinel;
   };
@@ -90,10 +97,14 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
     () => sentinels.every((each) => /num-other-sentinels\n2\n/.test(each.command('SENTINEL', 'master', masterName))),
     { what: 'the Sentinels know each other' },
   );
-  await eventually(() => sentinels.every((each) => each.command('SENTINEL', 'replicas', masterName).includes('master-link-status\nok')), {
-    what: 'the Sentinels know the replica',
-    withinMs: 15_000,
-  });
+  await eventually(
+    () =>
+      sentinels.every((each) => each.command('SENTINEL', 'replicas', masterName).includes('master-link-status\nok')),
+    {
+      what: 'the Sentinels know the replica',
+      withinMs: 15_000,
+    },
+  );
   const master = (): RedisServer => {
     const port = Number(sentinels[0]?.command('SENTINEL', 'get-master-addr-by-name', masterName).split('\n')[1]);
     return port === second.port ? second : first;
@@ -190,7 +201,10 @@ class RedisProcess implements RedisServer {
   command(...args: string[]): string {
     const { password } = this.#options;
     const auth = password === undefined ? [] : ['--no-auth-warning', '-a', password];
-    const { stdout, status } = spawnSync(this.#cli, ['-p', String(this.port), ...auth, ...args], { encoding: 'utf8', timeout: 20_000 });
+    const { stdout, status } = spawnSync(this.#cli, ['-p', String(this.port), ...auth, ...args], {
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
     if (status !== 0) throw new Error(`redis-cli ${args[0]} failed: ${stdout}`);
     return stdout;
   }

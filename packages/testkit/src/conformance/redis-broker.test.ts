@@ -49,9 +49,17 @@ if (skip !== undefined) {
   const cut = (command: (...args: string[]) => string) => () => {
     for (const type of ['normal', 'pubsub']) command('CLIENT', 'KILL', 'TYPE', type);
   };
-  brokerConformance('redis', async () => brokerOn(single.url, cut((...args) => single.command(...args))));
+  brokerConformance('redis', async () =>
+    brokerOn(
+      single.url,
+      cut((...args) => single.command(...args)),
+    ),
+  );
   brokerConformance('redis+sentinel', async () =>
-    brokerOn(sentinels.url, cut((...args) => sentinels.master().command(...args))),
+    brokerOn(
+      sentinels.url,
+      cut((...args) => sentinels.master().command(...args)),
+    ),
   );
   brokerConformance('redis+cluster', async () =>
     brokerOn(

@@ -37,7 +37,7 @@ export function makeConnection(
     port,
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
-    ...(tls ? { tls: { servername: host } } : {}),
+    ...(tls ? { tls: {} } : {}),
     db,
     connectionName: 'tutti',
     lazyConnect: true,

@@ -93,6 +93,7 @@ export class RedisBroker implements Broker {
       await this.#link.subscribe(live, slot, this.#receive);
     } catch (error) {
       if (!this.#link.isSubscribed(live)) this.#names.delete(live);
+      this.#held.forget(live);
       throw error;
     }
   }
@@ -105,17 +106,12 @@ export class RedisBroker implements Broker {
     await this.#link.unsubscribe(live);
   }
 
-  publish(channel: string, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
-    try {
-      this.#mustBeStarted();
-      const { history, expected } = options;
-      if (expected !== undefined && history === undefined) {
-        throw new Fault('broker', 'an expected position needs a channel with history', { retryable: false });
-      }
-      return this.#untilSettled(this.#publish(channelKeys(this.#prefix, channel), draft, options));
-    } catch (error) {
-      return Promise.reject(error as Error);
+  async publish(channel: string, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
+    this.#mustBeStarted();
+    if (options.expected !== undefined && options.history === undefined) {
+      throw new Fault('broker', 'an expected position needs a channel with history', { retryable: false });
     }
+    return this.#untilSettled(this.#publish(channelKeys(this.#prefix, channel), draft, options));
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -123,17 +119,22 @@ export class RedisBroker implements Broker {
     const keys = channelKeys(this.#prefix, channel);
     const { since, limit, bytesMax, reverse } = query;
     const reply = await this.#untilSettled(
-      this.#run(historyScript, keys, [keys.meta, keys.log], [
-        this.#options.random.id(),
-        this.#now(),
-        since === undefined ? '' : String(since.offset),
-        String(limit),
-        bytesMax === undefined ? '' : String(bytesMax),
-        reverse === true ? 'reverse' : '',
-      ]),
+      this.#run(
+        historyScript,
+        keys,
+        [keys.meta, keys.log],
+        [
+          this.#options.random.id(),
+          this.#now(),
+          since === undefined ? '' : String(since.offset),
+          String(limit),
+          bytesMax === undefined ? '' : String(bytesMax),
+          reverse === true ? 'reverse' : '',
+        ],
+      ),
     );
-    const [top, epoch, rows] = reply as [Buffer, Buffer, Buffer[][]];
-    const publications = rows.map((row) => publicationOf(row as unknown as [Buffer, Buffer[]]));
+    const [top, epoch, rows] = reply as [Buffer, Buffer, [Buffer, Buffer[]][]];
+    const publications = rows.map(publicationOf);
     return { publications, top: { offset: Number(top.toString()), epoch: epoch.toString() } };
   }
 
@@ -175,7 +176,11 @@ export class RedisBroker implements Broker {
     { size, ttlMs }: HistoryRetention,
     ticket: number,
   ): Promise<Answer> {
-    const metaTtlMs = Math.max(this.#options.historyMetaTtlMs ?? historyMetaTtlMsDefault, ttlMs * 2, this.#windowMs * 2);
+    const metaTtlMs = Math.max(
+      this.#options.historyMetaTtlMs ?? historyMetaTtlMsDefault,
+      ttlMs * 2,
+      this.#windowMs * 2,
+    );
     const names = [keys.live, keys.meta, keys.log];
     if (idempotencyKey !== undefined) names.push(idempotencyKeyOf(keys, idempotencyKey));
     const reply = await this.#run(publishScript, keys, names, [
@@ -196,12 +201,7 @@ export class RedisBroker implements Broker {
     return answerOf(reply);
   }
 
-  async #pass(
-    keys: ChannelKeys,
-    draft: PublicationDraft,
-    key: string | undefined,
-    ticket: number,
-  ): Promise<Answer> {
+  async #pass(keys: ChannelKeys, draft: PublicationDraft, key: string | undefined, ticket: number): Promise<Answer> {
     const message = encodePassing(draft, this.#options.clock.now(), this.#origin, ticket);
     if (key === undefined) {
       await this.#link.call(keys.slot, this.#publishCommand, [keys.live, message], message.length);
@@ -213,7 +213,12 @@ export class RedisBroker implements Broker {
     );
   }
 
-  #run(script: Script, keys: ChannelKeys, names: readonly string[], values: readonly CommandArgument[]): Promise<unknown> {
+  #run(
+    script: Script,
+    keys: ChannelKeys,
+    names: readonly string[],
+    values: readonly CommandArgument[],
+  ): Promise<unknown> {
     let bytes = publishOverheadBytes;
     for (const value of values) bytes += typeof value === 'number' ? 8 : value.length;
     return this.#link.call(keys.slot, 'EVALSHA', [script.sha, names.length, ...names, ...values], bytes);

@@ -57,9 +57,9 @@ export class RedisLink {
   #isMending = false;
   #mustMend = false;
   #isClosed = false;
-  #hasBeenWhole = false;
-  /** A server that was there is not. */
-  #isMissing = false;
+  /** A connection or subscription was made in another's place, and nobody has been told. */
+  #isRenewed = false;
+  #hasBeenRenewed = false;
   #hasSaidSo = false;
   #recheck: Timer | undefined;
   #wake: (() => void) | undefined;
@@ -171,6 +171,7 @@ export class RedisLink {
         this.#mustMend = true;
         this.#note(faultOf(error, 'redis'));
       }
+      this.#tellInterrupted();
       if (this.#mustMend && !this.#isClosed) await this.#pause(tries);
     }
     this.#isMending = false;
@@ -188,20 +189,25 @@ export class RedisLink {
     const opened = await Promise.allSettled(shards.map((shard) => this.#home(shard)));
     if (this.#isClosed) return;
     this.#assign(shards);
-    const hasSubscribed = await this.#subscribeAgain();
-    const isBack = hasSubscribed || this.#isMissing;
+    await this.#subscribeAgain();
     const failed = opened.find((each) => each.status === 'rejected');
-    if (failed === undefined) this.#isMissing = false;
-    if (isBack && this.#hasBeenWhole) for (const listener of this.#interrupted) listener();
     if (failed !== undefined) throw failed.reason;
-    this.#hasBeenWhole = true;
+  }
+
+  /** Also where a part of a Cluster is still away: what is back is back. Never with the first connections. */
+  #tellInterrupted(): void {
+    if (!this.#isRenewed || this.#isClosed) return;
+    this.#isRenewed = false;
+    if (this.#hasBeenRenewed) for (const listener of this.#interrupted) listener();
+    this.#hasBeenRenewed = true;
   }
 
   async #home({ server }: Shard): Promise<void> {
     const { target, clock, unfit } = this.#options;
     const address = addressOf(server);
     if (this.#homes.get(address)?.isOpen === true) return;
-    const link: ServerLink = await ServerLink.open({
+    let home: ServerLink | undefined = undefined;
+    const link = await ServerLink.open({
       driver: this.#driver as Driver,
       server,
       credentials: target,
@@ -209,32 +215,34 @@ export class RedisLink {
       clock,
       events: {
         message: (channel, message) => this.#subscribed.get(channel)?.handler(channel, message),
-        unsubscribed: () => this.#lost(link),
+        unsubscribed: () => this.#lost(home),
         moved: () => this.#mend(),
-        ended: () => this.#ended(link),
+        ended: () => this.#ended(home),
       },
     });
     const reason = unfit?.(link.facts, address);
-    if (reason === undefined && !this.#isClosed) {
+    if (reason === undefined && link.isOpen && !this.#isClosed) {
+      home = link;
       this.#homes.set(address, link);
+      this.#isRenewed = true;
       return;
     }
+    if (!link.isOpen) throw new RedisFault(`redis: ${address} closed the connection`);
     const fault = new RedisFault(reason ?? 'the broker is closed', { retryable: false });
     link.end(fault);
     throw fault;
   }
 
-  #ended(link: ServerLink): void {
-    if (this.#homes.get(link.address) !== link) return;
+  #ended(link: ServerLink | undefined): void {
+    if (link === undefined || this.#homes.get(link.address) !== link) return;
     this.#homes.delete(link.address);
-    this.#isMissing = true;
     this.#lost(link);
   }
 
   /** The subscriptions that stood there are made anew. */
-  #lost(link: ServerLink): void {
+  #lost(link: ServerLink | undefined): void {
     for (const subscribed of this.#subscribed.values()) {
-      if (subscribed.home === link) subscribed.home = undefined;
+      if (link !== undefined && subscribed.home === link) subscribed.home = undefined;
     }
     for (const listener of this.#broken) listener();
     this.#mend();
@@ -256,16 +264,19 @@ export class RedisLink {
     }
   }
 
-  /** Where a subscription stands on another server than its slot's, or on none. True where there were such. */
-  async #subscribeAgain(): Promise<boolean> {
+  /** Where a subscription stands on another server than its slot's, or on none. */
+  async #subscribeAgain(): Promise<void> {
     const due = new Map<ServerLink, string[]>();
     for (const [channel, subscribed] of this.#subscribed) {
       const home = this.#bySlot[subscribed.slot];
       if (home === undefined || subscribed.home === home) continue;
       if (subscribed.home?.isOpen === true) subscribed.home.unsubscribe(channel).catch(() => undefined);
       subscribed.home = home;
-      due.set(home, [...(due.get(home) ?? []), channel]);
+      const channels = due.get(home);
+      if (channels === undefined) due.set(home, [channel]);
+      else channels.push(channel);
     }
+    if (due.size > 0) this.#isRenewed = true;
     const making = [...due].map(async ([home, channels]) => {
       try {
         await home.subscribe(channels);
@@ -279,7 +290,6 @@ export class RedisLink {
     });
     const failed = (await Promise.allSettled(making)).find((each) => each.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return due.size > 0;
   }
 
   /** Said when the state changes, not with each try. */

@@ -29,7 +29,8 @@ export async function readServerFacts(redis: Connection): Promise<ServerFacts> {
     const message = `redis: version ${versionMin} or newer is needed, the server has ${version}`;
     throw new RedisFault(message, { retryable: false });
   }
-  if (value('role') !== 'master') throw new RedisFault('redis: the server is a replica, not a master', { code: 'READONLY' });
+  if (value('role') !== 'master')
+    throw new RedisFault('redis: the server is a replica, not a master', { code: 'READONLY' });
   if (value('master_replid') === '') {
     const message = 'redis: the server does not tell its master_replid, by which a fail-over is noticed';
     throw new RedisFault(message, { retryable: false });
@@ -55,7 +56,7 @@ async function readSettings(redis: Connection): Promise<Map<string, string>> {
   const settings = new Map<string, string>();
   for (const name of ['appendfsync', 'save', 'maxmemory-policy']) {
     try {
-      const [, value] = (await redis.config('GET', name)) as string[];
+      const [, value] = await redis.config('GET', name);
       if (value !== undefined) settings.set(name, value);
     } catch {
       return settings;

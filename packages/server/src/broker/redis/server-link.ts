@@ -11,7 +11,7 @@ export interface ServerLinkEvents {
   unsubscribed(): void;
   /** Told once, after it was open. Everything that waited has been failed. */
   ended(reason: RedisFault): void;
-  /** A command was for another server. */
+  /** A command was for another server, or the Cluster is not whole. */
   moved(): void;
 }
 
@@ -44,7 +44,7 @@ const pendingBytesMax = 64 * 1024 * 1024;
 /** Names in one SUBSCRIBE. */
 const subscribeBatch = 500;
 /** Answers that say that this connection is of no use any more. */
-const useless = new Set(['READONLY', 'NOSCRIPT', 'MASTERDOWN', 'LOADING', 'CLUSTERDOWN']);
+const useless = new Set(['READONLY', 'NOSCRIPT', 'MASTERDOWN', 'LOADING']);
 
 /**
  * One connection to one master: commands in the order in which they are made, and pub/sub. It lives
@@ -190,7 +190,7 @@ export class ServerLink {
   }
 
   #heed(fault: RedisFault): void {
-    if (fault.code === 'MOVED') this.#options.events.moved();
+    if (fault.code === 'MOVED' || fault.code === 'CLUSTERDOWN') this.#options.events.moved();
     if (useless.has(fault.code)) this.end(fault);
   }
 

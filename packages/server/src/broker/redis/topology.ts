@@ -56,10 +56,10 @@ async function readSlots(ask: Ask, asked: RedisHost): Promise<readonly Shard[]> 
   if (!Array.isArray(reply) || reply.length === 0) throw new RedisFault('redis: the Cluster serves no slots');
   for (const row of reply as unknown[][]) {
     const [from, to, master] = row;
-    const [host, port] = (master ?? []) as unknown[];
+    const [host, port] = (master ?? []) as [Buffer | string | null | undefined, number];
+    const name = host?.toString() ?? '';
     // Without a name it is the server that was asked.
-    const name = host === null || host === undefined || String(host) === '' ? asked.host : String(host);
-    const server = { host: name, port: Number(port) };
+    const server = { host: name === '' ? asked.host : name, port };
     const shard = shards.get(addressOf(server)) ?? { server, ranges: [] };
     shard.ranges.push([Number(from), Number(to)]);
     shards.set(addressOf(server), shard);
