@@ -219,7 +219,8 @@ module.exports = {
         'What ships names what it needs: a module found only because the workspace has it is missing after install.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: [tests, '^packages/dashboard/'] },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+      // An optional peer is a development dependency here, too.
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only', 'npm-peer'] },
     },
     {
       name: 'no-orphans',
