@@ -61,12 +61,16 @@ function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['in
         tenant,
       ),
     removeHistory: (name) => node.removeHistory(name, tenant),
-    presence: async (name) => {
+    presence: async (name, query) => {
       const channel = channelOf(name);
       const { presenceMembersMax } = fixedLimits;
+      if (query !== undefined) {
+        return presence.page(channel, { ...query, limit: Math.min(query.limit, presenceMembersMax) });
+      }
       const { clients } = await presence.stats(channel);
-      if (clients <= presenceMembersMax) return presence.members(channel);
-      throw new Rejection(rejections.limitExceeded, `more than ${presenceMembersMax} members: use presence_stats`);
+      if (clients <= presenceMembersMax) return { members: await presence.members(channel), hasMore: false };
+      const message = `more than ${presenceMembersMax} members: use presence_stats, or ask for pages with limit`;
+      throw new Rejection(rejections.limitExceeded, message);
     },
     presenceStats: async (name) => presence.stats(channelOf(name)),
     subscribe: (whose, name, wanted) => directory.subscribe({ ...whose, tenant }, name, wanted),

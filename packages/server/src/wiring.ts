@@ -30,6 +30,7 @@ import { HttpServer, type HttpRoute } from './http/http-server.ts';
 import { jsonRoute, metricsRoute, readyRoute } from './http/operator-routes.ts';
 import { takingRoute } from './http/taking-route.ts';
 import { MemoryPresence } from './presence/memory.ts';
+import { ReplicatedPresence } from './presence/replicated.ts';
 import { LoopMonitor } from './runtime/loop-monitor.ts';
 import { MemoryMonitor } from './runtime/memory-monitor.ts';
 import { SystemClock } from './runtime/system-clock.ts';
@@ -64,7 +65,7 @@ interface Parts {
   readonly loop: LoopMonitor;
   readonly broker: Broker;
   readonly peers: Cluster | SolePeers;
-  readonly presence: MemoryPresence;
+  readonly presence: MemoryPresence | ReplicatedPresence;
   readonly node: Node;
   readonly admission: Admission;
   readonly readiness: Readiness;
@@ -122,7 +123,7 @@ function assemble(options: ServerOptions): Parts {
   const { broker } = engine;
   const peers = peersOf(engine.bus, settings, nodeName, { clock, random, telemetry });
   const canaries = new Canaries(canariesOf(settings, broker, random));
-  const presence = new MemoryPresence();
+  const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
   const node = new Node({
     clock,
@@ -227,11 +228,13 @@ function faces(
 }
 
 async function start(parts: Parts): Promise<void> {
-  const { settings, node, transports, http, operators, broker, peers, readiness, loop, stats } = parts;
+  const { settings, node, transports, http, operators, broker, peers, presence, readiness, loop, stats } = parts;
   await node.start();
   for (const transport of transports) transport.listen((connection) => node.accept(connection));
   try {
     await peers.start();
+    // Whoever connects to a node that just started is told who is there as by any other.
+    if (presence instanceof ReplicatedPresence) await presence.settled();
     await operators?.listen();
     await http.listen();
   } catch (error) {

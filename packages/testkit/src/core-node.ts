@@ -60,6 +60,8 @@ export function openNamespace(name: string, options: Partial<Namespace> = {}): N
     durable: false,
     presence: false,
     joinLeave: false,
+    joinLeaveBy: 'connection',
+    presenceGraceMs: 0,
     payload: 'json',
     delivery: 'all',
     overflow: 'auto',

@@ -23,6 +23,7 @@ export {
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
 export { controlBusConformance, type ControlBusUnderTest } from './conformance/control-bus.ts';
+export { presenceConformance, type PresenceUnderTest } from './conformance/presence.ts';
 export { MemoryBusNetwork, type MemoryBus, type MemoryBusFaults } from './memory-bus.ts';
 export { LossyBroker, type DecideFate, type Fate } from './lossy-broker.ts';
 export { EventLog, type LoggedEvent } from './event-log.ts';

@@ -122,6 +122,11 @@ test('presence, connections, channels and info show who is there, page by page',
   assert.ok(members.every(([id, { client }]) => id === client));
   assert.deepEqual(resultOf(await call('presence_stats', { channel: 'chat:a' })), { num_clients: 3, num_users: 2 });
   assert.equal(codeOf(await call('presence', { channel: 'live:c' })), 108);
+  const some = resultOf(await call('presence', { channel: 'chat:a', limit: 2 }));
+  const rest = resultOf(await call('presence', { channel: 'chat:a', limit: 2, cursor: some['next_cursor'] }));
+  const paged = [some, rest].map((page) => Object.keys(page['presence'] as object));
+  assert.deepEqual([paged[0]?.length, paged.flat().sort()], [2, members.map(([id]) => id).sort()]);
+  assert.equal(rest['next_cursor'], undefined);
 
   const first = resultOf(await call('channels', { limit: 2 }));
   assert.deepEqual(first, {

@@ -23,8 +23,11 @@ export interface ApiTarget {
   /** `query.limit` beyond the node's own bound, or negative, is taken for that. */
   history(channel: string, query: HistoryQuery): Promise<HistoryPage>;
   removeHistory(channel: string): Promise<void>;
-  /** Throws `Rejection` where there are more than one answer may hold. */
-  presence(channel: string): Promise<readonly ClientInfo[]>;
+  /** Without `query` all of them. Throws `Rejection` where there are more than one answer may hold. */
+  presence(
+    channel: string,
+    query?: PageQuery,
+  ): Promise<{ readonly members: readonly ClientInfo[]; readonly hasMore: boolean }>;
   presenceStats(channel: string): Promise<{ readonly clients: number; readonly users: number }>;
   subscribe(whose: Whose, channel: string, wanted: WantedSubscription): Promise<void>;
   unsubscribe(whose: Whose, channel: string): void;

@@ -22,6 +22,8 @@ function closed(name: string, open: Partial<Namespace> = {}): Namespace {
     durable: false,
     presence: true,
     joinLeave: false,
+    joinLeaveBy: 'connection',
+    presenceGraceMs: 0,
     payload: 'json',
     delivery: 'all',
     overflow: 'auto',

@@ -46,8 +46,8 @@ export class Cluster implements Peers {
   readonly #topics = new Map<string, (from: Peer, value: unknown) => void>();
   readonly #answers = new Map<string, (question: unknown, from: Peer) => unknown>();
   readonly #notes = new Map<string, () => unknown>();
-  /** By destination; '' is everybody. */
-  readonly #sent = new Map<string, number>();
+  /** Messages to anybody: so it grows for each of them, also for one that was taken for gone and is back. */
+  #sent = 0;
   #beatTimer: Timer | undefined;
   #tickTimer: Timer | undefined;
   #isOpen = false;
@@ -150,11 +150,9 @@ export class Cluster implements Peers {
   #say(about: Pick<Envelope, 'topic' | 'kind' | 'question' | 'part' | 'parts'>, body: Uint8Array, to?: Peer): void {
     if (!this.#isOpen || (to !== undefined && !this.#nodes.has(to.incarnation))) return;
     const { bus, secret, telemetry } = this.#options;
-    const way = to?.incarnation ?? '';
-    const sequence = (this.#sent.get(way) ?? 0) + 1;
-    this.#sent.set(way, sequence);
+    this.#sent += 1;
     const envelope: Envelope = {
-      ...{ from: this.self, sequence, ...about },
+      ...{ from: this.self, sequence: this.#sent, ...about },
       ...(to === undefined ? {} : { to: to.incarnation }),
     };
     try {
@@ -247,7 +245,6 @@ export class Cluster implements Peers {
   }
 
   #down(peer: Peer, message: string): void {
-    this.#sent.delete(peer.incarnation);
     this.#options.telemetry.log.warn({ node: peer.name, nodes: this.others.length + 1 }, message);
     this.#surveys.gone(peer);
     for (const watcher of this.#watchers) watcher.down?.(peer);

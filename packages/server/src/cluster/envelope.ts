@@ -10,7 +10,7 @@ import type { Peer } from './peers.ts';
  */
 export interface Envelope {
   readonly from: Peer;
-  /** Grows with each message of an incarnation to the same destination. */
+  /** Grows with each message of an incarnation. */
   readonly sequence: number;
   /** Incarnation that it is for; absent: everybody. Signed with the rest, so that nobody can send it on to another. */
   readonly to?: string;

@@ -71,6 +71,7 @@ test('all problems are reported at once, each with its place and the nearest val
 
 const contradictory: [string, Record<string, unknown>, RegExp][] = [
   ['durable without history', { namespaces: { a: { durable: true } } }, /namespaces.a.durable needs historySize/],
+  ['grace by connection', { namespaces: { a: { presenceGrace: '5s' } } }, /presenceGrace needs joinLeave/],
   ['joinLeave without presence', { namespaces: { a: { joinLeave: true } } }, /namespaces.a.joinLeave needs presence/],
   ['another engine', { engine: 'redis://:hunter2@db' }, /engine must be embedded.*NATS and Redis are planned/],
   ['insecure outside of dev', { insecure: true }, /insecure is for tutti dev only/],

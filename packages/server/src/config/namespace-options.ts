@@ -33,6 +33,23 @@ export const namespaceOptions = {
     since: '0.1',
     description: 'Subscribers are told who joins and who leaves. Needs `presence`.',
   },
+  joinLeaveBy: {
+    type: 'choice',
+    choices: ['connection', 'user'],
+    default: 'connection',
+    since: '0.1',
+    description:
+      'What `joinLeave` tells. `connection`: every device and every tab. `user`: the first connection of a user that comes, on any node, and the last that goes.',
+  },
+  presenceGrace: {
+    type: 'duration',
+    default: '0s',
+    min: 0,
+    max: 300_000,
+    since: '0.1',
+    description:
+      'With `joinLeaveBy: user`: a user who is back within this time was not away, so that loading a page anew is neither told as a leave nor as a join. The list of members has who is connected now.',
+  },
   payload: {
     type: 'choice',
     choices: ['json', 'binary'],

@@ -12,6 +12,10 @@ export interface Namespace {
   readonly presence: boolean;
   /** Subscribers are told who joins and leaves. Needs `presence`. */
   readonly joinLeave: boolean;
+  /** What is told: every connection, or a user's first that comes and last that goes. */
+  readonly joinLeaveBy: 'connection' | 'user';
+  /** Of a user who is back within it no leave is told. Needs `joinLeaveBy` user. */
+  readonly presenceGraceMs: number;
   /** `json`: payloads are checked to be JSON. `binary`: any bytes, for Protobuf connections only. */
   readonly payload: 'json' | 'binary';
   /** What a lagging connection is sent of what waits for it (BP-3). */

@@ -13,6 +13,8 @@ function namespace(name: string): Namespace {
     durable: false,
     presence: false,
     joinLeave: false,
+    joinLeaveBy: 'connection',
+    presenceGraceMs: 0,
     payload: 'json',
     delivery: 'all',
     overflow: 'auto',

@@ -69,6 +69,8 @@ function contradictions(namespace: Namespace): [string, string][] {
   if (namespace.durable && namespace.historySize === 0)
     found.push(['durable', 'needs historySize: say how many publications to keep']);
   if (namespace.joinLeave && !namespace.presence) found.push(['joinLeave', 'needs presence: set presence to true too']);
+  if (namespace.presenceGraceMs > 0 && !(namespace.joinLeave && namespace.joinLeaveBy === 'user'))
+    found.push(['presenceGrace', 'needs joinLeave, and joinLeaveBy user']);
   return found;
 }
 

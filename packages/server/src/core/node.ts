@@ -11,6 +11,7 @@ import { Directory } from './directory.ts';
 import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainReport } from './drain.ts';
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
+import { JoinLeave } from './join-leave.ts';
 import { LagSampler } from './lag-sampler.ts';
 import { Observation } from './observation.ts';
 import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
@@ -68,6 +69,7 @@ export class Node {
   /** Who is connected here, to be seen and steered. */
   readonly directory: Directory;
   readonly #lag: LagSampler;
+  readonly #joinLeave: JoinLeave;
   #drain: Drain<Session> | undefined;
   #isClosing = false;
 
@@ -118,20 +120,20 @@ export class Node {
       bug,
       observation: observers.length === 0 ? undefined : new Observation(observers, bug),
     };
+    this.#joinLeave = new JoinLeave({
+      clock,
+      namespaceOf: (channel) => hub.channels.get(channel)?.namespace,
+      announce: (channel, kind, member) => {
+        hub.announce(channel, kind, member);
+      },
+    });
     this.directory = new Directory(this.#sessions, this.#services);
   }
 
   /** Joins the broker. Throws `Fault`. */
   async start(): Promise<void> {
     const { hub } = this.#services;
-    await this.#options.presence.start({
-      join: (channel, member) => {
-        this.#announce(channel, 'join', member);
-      },
-      leave: (channel, member) => {
-        this.#announce(channel, 'leave', member);
-      },
-    });
+    await this.#options.presence.start(this.#joinLeave);
     await this.#options.broker.start({
       publication: (live) => {
         if (this.#options.takeCanary?.(live) !== true) hub.receive(live);
@@ -225,6 +227,7 @@ export class Node {
   stop(): void {
     this.#isClosing = true;
     this.#positionTimer?.cancel();
+    this.#joinLeave.stop();
     this.#services.flushes.flush();
     for (const session of [...this.#sessions.values()]) session.disconnect(disconnects.shutdown);
     this.#services.wheel.stop();
@@ -237,11 +240,6 @@ export class Node {
     this.#sessions.delete(id);
     this.#options.telemetry.count('connections_closed', 1, closeFamily(code));
     this.#drain?.ended(session);
-  }
-
-  #announce(channel: string, kind: 'join' | 'leave', member: Parameters<Hub['announce']>[2]): void {
-    if (this.#services.hub.channels.get(channel)?.namespace.joinLeave !== true) return;
-    this.#services.hub.announce(channel, kind, member);
   }
 
   #checkPayload(payload: Uint8Array, namespace: Namespace): void {

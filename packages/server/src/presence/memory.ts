@@ -1,81 +1,42 @@
 import type { ClientInfo } from '@tutti/protocol';
-import type { Presence, PresenceEvents } from './presence.ts';
+import { Members } from './members.ts';
+import type { MemberPage, MemberQuery, Presence, PresenceEvents, PresenceStats } from './presence.ts';
 
-/** Presence of one node, in memory. Bound: one entry for each subscription of a live connection. */
+const here = '';
+
+/** Presence of one node, in memory. */
 export class MemoryPresence implements Presence {
-  readonly #channels = new Map<string, Members>();
-  #events: PresenceEvents = { join: () => undefined, leave: () => undefined };
+  readonly #members = new Members();
 
   start(events: PresenceEvents): Promise<void> {
-    this.#events = events;
+    this.#members.events = events;
     return Promise.resolve();
   }
 
   add(channel: string, member: ClientInfo): Promise<void> {
-    let members = this.#channels.get(channel);
-    if (members === undefined) {
-      members = new Members();
-      this.#channels.set(channel, members);
-    }
-    if (members.add(member)) this.#events.join(channel, member);
+    this.#members.add(channel, member, here);
     return Promise.resolve();
   }
 
   remove(channel: string, client: string): Promise<void> {
-    const members = this.#channels.get(channel);
-    const member = members?.remove(client);
-    if (members?.size === 0) this.#channels.delete(channel);
-    if (member !== undefined) this.#events.leave(channel, member);
+    this.#members.remove(channel, client, here);
     return Promise.resolve();
   }
 
   members(channel: string): Promise<readonly ClientInfo[]> {
-    return Promise.resolve(this.#channels.get(channel)?.list() ?? []);
+    return Promise.resolve(this.#members.list(channel));
   }
 
-  stats(channel: string): Promise<{ clients: number; users: number }> {
-    const members = this.#channels.get(channel);
-    return Promise.resolve({ clients: members?.size ?? 0, users: members?.users ?? 0 });
+  page(channel: string, query: MemberQuery): Promise<MemberPage> {
+    return Promise.resolve(this.#members.page(channel, query));
+  }
+
+  stats(channel: string): Promise<PresenceStats> {
+    return Promise.resolve(this.#members.stats(channel));
   }
 
   close(): Promise<void> {
-    this.#channels.clear();
+    this.#members.clear();
     return Promise.resolve();
-  }
-}
-
-/** Members of one channel; users are counted as they come and go, so that counting needs no list. */
-class Members {
-  readonly #byClient = new Map<string, ClientInfo>();
-  readonly #connectionsOf = new Map<string, number>();
-
-  get size(): number {
-    return this.#byClient.size;
-  }
-
-  get users(): number {
-    return this.#connectionsOf.size;
-  }
-
-  /** False: was a member already. */
-  add(member: ClientInfo): boolean {
-    const before = this.remove(member.client);
-    this.#byClient.set(member.client, member);
-    this.#connectionsOf.set(member.user, (this.#connectionsOf.get(member.user) ?? 0) + 1);
-    return before === undefined;
-  }
-
-  remove(client: string): ClientInfo | undefined {
-    const member = this.#byClient.get(client);
-    if (member === undefined) return undefined;
-    this.#byClient.delete(client);
-    const left = (this.#connectionsOf.get(member.user) ?? 1) - 1;
-    if (left === 0) this.#connectionsOf.delete(member.user);
-    else this.#connectionsOf.set(member.user, left);
-    return member;
-  }
-
-  list(): readonly ClientInfo[] {
-    return [...this.#byClient.values()];
   }
 }
