@@ -10,10 +10,11 @@ const contracts = [
   `${server}/broker/broker[.]ts$`,
   `${server}/presence/presence[.]ts$`,
   `${server}/transport/transport[.]ts$`,
-  `${server}/auth/(authenticator|authorizer)[.]ts$`,
+  // What tokens and hooks may say of a user is read in one place.
+  `${server}/auth/(authenticator|authorizer|capability)[.]ts$`,
   `${server}/cluster/(control-bus|peers|message-fields)[.]ts$`,
   `${server}/hooks/hooks[.]ts$`,
-  `${server}/config/(api-key|namespace|redis-target|rpc-handler|token-key|settings|tenant)[.]ts$`,
+  `${server}/config/(api-key|hook-functions|namespace|redis-target|rpc-handler|token-key|settings|tenant)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
   `${server}/observer/node-observer[.]ts$`,
   // How requests are signed is agreed with whoever receives them: one format for webhooks and hooks.

@@ -1,4 +1,4 @@
-import type { RpcHandler, Settings } from '@tutti/server/config';
+import type { HookFunctions, RpcHandler, Settings } from '@tutti/server/config';
 import type { Log, TuttiServer } from '@tutti/server';
 
 import { CliError } from './cli-error.ts';
@@ -9,6 +9,7 @@ import { stopRequested } from './stop-requested.ts';
 export interface RunServerOptions {
   readonly settings: Settings;
   readonly rpc: Readonly<Record<string, RpcHandler>>;
+  readonly hooks: HookFunctions;
   /** Log lines for people, on standard error. Else JSON lines, on standard output. */
   readonly prettyLog: boolean;
   readonly output: Output;
@@ -19,7 +20,7 @@ export interface RunServerOptions {
  * is to be called before the node stops. Throws where the end was not as planned.
  */
 export async function runServer(
-  { settings, rpc, prettyLog, output }: RunServerOptions,
+  { settings, rpc, hooks, prettyLog, output }: RunServerOptions,
   started: (server: TuttiServer) => (() => void) | undefined,
 ): Promise<void> {
   // Signals are heard from before the start: one that comes during it stops the node as well.
@@ -30,7 +31,7 @@ export async function runServer(
   const { createServer } = await import('@tutti/server');
   let server: TuttiServer;
   try {
-    server = await createServer({ settings, rpc, ...(prettyLog ? { log: await logForPeople(settings) } : {}) });
+    server = await createServer({ settings, rpc, hooks, ...(prettyLog ? { log: await logForPeople(settings) } : {}) });
   } catch (error) {
     stop.forget();
     throw startFailure(error);

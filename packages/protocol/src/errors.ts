@@ -66,6 +66,13 @@ export const rejections = {
     'Retry with the same idempotency key; operators: free disk space or mend the engine.',
     true,
   ),
+  hookUnavailable: kind(
+    122,
+    'hook unavailable',
+    'the application could not be asked',
+    'Retry; operators: the metric tutti_hook_calls_total and the log say why.',
+    true,
+  ),
   positionConflict: kind(
     121,
     'position conflict',

@@ -1,5 +1,6 @@
 import type { ClientInfo, DisconnectKind, Position, Publication } from '@tutti/protocol';
 import type { Engine } from './engine.ts';
+import type { HookFunctions } from './config/hook-functions.ts';
 import type { RpcHandler } from './config/rpc-handler.ts';
 import type { Settings } from './config/options.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
@@ -12,6 +13,8 @@ export interface ServerOptions {
   readonly rpc?: Readonly<Record<string, RpcHandler>>;
   /** Instead of the one that `settings.engine` names: an adapter of your own (docs/spec/README.md), or a test's. */
   readonly engine?: Engine;
+  /** Asked, and told, while clients wait. */
+  readonly hooks?: HookFunctions;
   /** Default: JSON lines on standard output, at the level of the settings. */
   readonly log?: Log;
   /** Folder of the built dashboard; false serves none. Default: where the dashboard's build puts it. */

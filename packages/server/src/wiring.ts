@@ -50,6 +50,7 @@ import { version } from './version.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
+import { wireHooks } from './wiring/hooks.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -125,6 +126,7 @@ function assemble(options: ServerOptions): Parts {
   const canaries = new Canaries(canariesOf(settings, broker, random));
   const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
+  const { hooks, observers } = wireHooks(settings, options.hooks ?? {}, { clock, telemetry });
   const node = new Node({
     clock,
     random,
@@ -135,6 +137,8 @@ function assemble(options: ServerOptions): Parts {
     limits,
     telemetry,
     rpc: new RpcMethods(options.rpc ?? {}),
+    hooks,
+    observers,
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,

@@ -12,6 +12,7 @@ import {
   type Authenticator,
   type Broker,
   type Clock,
+  type Hooks,
   type Limits,
   type Namespace,
   type NodeObserver,
@@ -31,6 +32,7 @@ export interface CoreNodeOptions {
   readonly authenticator?: Authenticator;
   readonly rpc?: Record<string, RpcHandler>;
   readonly positionCheckIntervalMs?: number;
+  readonly hooks?: Hooks;
   readonly observers?: readonly NodeObserver[];
 }
 
@@ -63,6 +65,8 @@ export function openNamespace(name: string, options: Partial<Namespace> = {}): N
     joinLeaveBy: 'connection',
     presenceGraceMs: 0,
     payload: 'json',
+    subscribeHook: false,
+    publishHook: false,
     delivery: 'all',
     overflow: 'auto',
     allowSubscribe: 'anyone',
@@ -122,6 +126,7 @@ export class CoreNode {
       namespaces: new Namespaces({ namespaces: configured, channelLengthMax: 255 }),
       validateJson,
       positionCheckIntervalMs: options.positionCheckIntervalMs ?? 0,
+      ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
       observers: options.observers ?? [],
     });
   }

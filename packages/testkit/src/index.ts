@@ -21,6 +21,7 @@ export {
   type Faults,
 } from './fault-proxy.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
+export { hooksConformance, type HookScript, type HooksUnderTest, type SeenAsk } from './conformance/hooks.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
 export { controlBusConformance, type ControlBusUnderTest } from './conformance/control-bus.ts';
 export { presenceConformance, type PresenceUnderTest } from './conformance/presence.ts';

@@ -1,4 +1,4 @@
-import { createServer, type RpcHandler, type TuttiServer } from '@tutti/server';
+import { createServer, type HookFunctions, type RpcHandler, type TuttiServer } from '@tutti/server';
 import { nullLog, type Log } from '@tutti/server/internal';
 import {
   testFolder,
@@ -16,6 +16,7 @@ export interface StartNodeOptions extends TestSettings {
   /** In place of a temporary folder. */
   readonly dataDir?: string;
   readonly log?: Log;
+  readonly hooks?: HookFunctions;
 }
 
 /** A node in this process, with a temporary data folder. */
@@ -40,6 +41,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Started
       log: options.log ?? nullLog,
       dashboard: options.dashboard ?? false,
       ...(options.rpc === undefined ? {} : { rpc: options.rpc }),
+      ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
     });
   } catch (error) {
     await folder.remove();

@@ -24,7 +24,7 @@ export function devCommand(command: Command, context: Context): void {
     const settings = withKeys(config.settings);
     const isDemo = flags['demo'] !== false && settings.namespaces.has('ticker');
     const rpc = isDemo ? { ...demoMethods, ...config.rpc } : config.rpc;
-    await runServer({ settings, rpc, prettyLog: !output.json, output }, (server) => {
+    await runServer({ settings, rpc, hooks: config.hooks, prettyLog: !output.json, output }, (server) => {
       output.result(
         { type: 'listening', url: server.url, insecure: settings.insecure },
         banner(server.url, settings, isDemo, output),

@@ -14,8 +14,8 @@ export function serveCommand(command: Command, context: Context): void {
       output.warn('no namespaces are configured, so there is no channel (option namespaces)');
     if (config.settings.host === '127.0.0.1')
       output.note('reached from this machine only; --host 0.0.0.0 opens it to the network');
-    const { settings, rpc } = config;
-    await runServer({ settings, rpc, prettyLog: !output.json && process.stderr.isTTY, output }, (server) => {
+    const { settings, rpc, hooks } = config;
+    await runServer({ settings, rpc, hooks, prettyLog: !output.json && process.stderr.isTTY, output }, (server) => {
       output.result(
         { type: 'listening', url: server.url },
         `${output.paint(['bold', 'green'], 'tutti')} listens at ${server.url}`,

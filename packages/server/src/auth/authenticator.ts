@@ -31,6 +31,19 @@ export interface Identity {
   /** Server-side subscriptions. */
   readonly channels: readonly string[];
   readonly capabilities: readonly Capability[];
+  /** What a connect hook gave. */
+  readonly fromHook?: FromHook;
+}
+
+export interface FromHook {
+  /** There is no token beside it: the node itself asks for a refresh, and not the client. */
+  readonly isAlone: boolean;
+  /** JSON, kept for later hooks. */
+  readonly meta?: Uint8Array;
+  /** What it added to the token, to be added to the next one, too. */
+  readonly info?: Uint8Array;
+  readonly channels?: readonly string[];
+  readonly capabilities?: readonly Capability[];
 }
 
 export type Verb = 'subscribe' | 'publish' | 'history' | 'presence';

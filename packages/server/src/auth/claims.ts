@@ -1,11 +1,6 @@
 import { isTenantName } from '../config/tenant.ts';
-import type { Capability, Verb } from './authenticator.ts';
-
-/**
- * So that a personal channel `NAMESPACE:user` fits a channel name, whatever the namespace:
- * 64 + 1 + 190 bytes are 255.
- */
-export const userBytesMax = 190;
+import type { Capability } from './authenticator.ts';
+import { readCapabilities, readTexts, readUser } from './capability.ts';
 
 /** The claims of a connection token, read only after its signature was verified (S7). */
 export interface ConnectionClaims {
@@ -34,29 +29,18 @@ export class BadClaims extends Error {
 
 // Not Buffer.from: its shared pool would pin 8 KiB for a few bytes that live as long as the session.
 const encoder = new TextEncoder();
-
-// Long names are Tutti's; the short ones are what existing backends of this protocol write.
-const verbs: ReadonlyMap<unknown, Verb> = new Map<unknown, Verb>([
-  ['subscribe', 'subscribe'],
-  ['sub', 'subscribe'],
-  ['publish', 'publish'],
-  ['pub', 'publish'],
-  ['history', 'history'],
-  ['hst', 'history'],
-  ['presence', 'presence'],
-  ['prs', 'presence'],
-]);
+const fail = (problem: string): BadClaims => new BadClaims(problem);
 
 /** `{sub, TENANT?, info?, channels?, caps?}`; `tenantClaim`: name of the tenant's claim, empty for none. Throws `BadClaims`; also for a subscription token, which opens one channel and no connection. */
 export function readConnectionClaims(claims: Readonly<Record<string, unknown>>, tenantClaim: string): ConnectionClaims {
   if (claims['channel'] !== undefined)
     throw new BadClaims('this is a subscription token (it has the claim channel), and not a connection token');
   return {
-    user: readUser(claims['sub']),
+    user: userOf(claims['sub']),
     tenant: readTenant(claims, tenantClaim),
     ...readInfo(claims['info']),
-    channels: claims['channels'] === undefined ? [] : readTexts(claims['channels'], 'channels'),
-    capabilities: claims['caps'] === undefined ? [] : readCapabilities(claims['caps']),
+    channels: claims['channels'] === undefined ? [] : readTexts(claims['channels'], 'the claim channels', fail),
+    capabilities: claims['caps'] === undefined ? [] : readCapabilities(claims['caps'], 'the claim caps', fail),
   };
 }
 
@@ -70,17 +54,12 @@ export function readSubscriptionClaims(
     throw new BadClaims('this is a connection token (it has no claim channel), and not a subscription token');
   if (typeof channel !== 'string' || channel === '') throw new BadClaims('the claim channel must be a channel name');
   const tenant = readTenant(claims, tenantClaim);
-  return { user: readUser(claims['sub']), tenant, channel, ...readInfo(claims['info']) };
+  return { user: userOf(claims['sub']), tenant, channel, ...readInfo(claims['info']) };
 }
 
-function readUser(sub: unknown): string {
+function userOf(sub: unknown): string {
   // A token without sub is for an anonymous user; an issuer that means it leaves sub out or empty.
-  if (sub === undefined) return '';
-  if (typeof sub !== 'string') throw new BadClaims('the claim sub must be a string');
-  if (!sub.isWellFormed() || /\p{Cc}/u.test(sub))
-    throw new BadClaims('the claim sub contains a control character or half of a surrogate pair');
-  if (Buffer.byteLength(sub) > userBytesMax) throw new BadClaims(`the claim sub is longer than ${userBytesMax} bytes`);
-  return sub;
+  return sub === undefined ? '' : readUser(sub, 'the claim sub', fail);
 }
 
 /**
@@ -98,28 +77,4 @@ function readTenant(claims: Readonly<Record<string, unknown>>, claim: string): s
 
 function readInfo(info: unknown): { info?: Uint8Array } {
   return info === undefined ? {} : { info: encoder.encode(JSON.stringify(info)) };
-}
-
-function readCapabilities(caps: unknown): Capability[] {
-  if (!Array.isArray(caps)) throw new BadClaims('the claim caps must be a list');
-  return caps.map((cap: unknown) => {
-    if (typeof cap !== 'object' || cap === null || Array.isArray(cap))
-      throw new BadClaims('each of caps must be {channels, allow}');
-    const { channels, allow } = cap as { channels?: unknown; allow?: unknown };
-    return { channels: readTexts(channels, 'caps.channels'), allow: readTexts(allow, 'caps.allow').map(readVerb) };
-  });
-}
-
-function readVerb(word: string): Verb {
-  const verb = verbs.get(word);
-  if (verb === undefined) throw new BadClaims('the claim caps.allow may hold subscribe, publish, history and presence');
-  return verb;
-}
-
-function readTexts(value: unknown, claim: string): string[] {
-  if (!Array.isArray(value)) throw new BadClaims(`the claim ${claim} must be a list`);
-  return value.map((item: unknown) => {
-    if (typeof item !== 'string' || item === '') throw new BadClaims(`the claim ${claim} must hold non-empty strings`);
-    return item;
-  });
 }

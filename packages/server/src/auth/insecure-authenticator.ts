@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
-import { userBytesMax } from './claims.ts';
+import { userBytesMax } from './capability.ts';
 import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authenticator.ts';
 
 /**

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { SignJWT } from 'jose';
 
 import type { ConnectAttempt, Identity } from './authenticator.ts';
-import { userBytesMax } from './claims.ts';
+import { userBytesMax } from './capability.ts';
 import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authenticator.ts';
 import { mintToken } from './mint-token.ts';
 

@@ -21,6 +21,8 @@ function closed(name: string, open: Partial<Namespace> = {}): Namespace {
     historyTtlMs: 1_000,
     durable: false,
     presence: true,
+    subscribeHook: false,
+    publishHook: false,
     joinLeave: false,
     joinLeaveBy: 'connection',
     presenceGraceMs: 0,

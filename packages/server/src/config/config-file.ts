@@ -4,6 +4,9 @@ import { pathToFileURL } from 'node:url';
 
 import { validateJson } from '@tutti/protocol/json';
 
+import { hookNames } from '../hooks/hooks.ts';
+import type { HookFunctions } from './hook-functions.ts';
+import { unknownName } from './problem.ts';
 import { isRecord } from './read-namespaces.ts';
 import type { RpcHandler } from './rpc-handler.ts';
 
@@ -16,6 +19,7 @@ export interface ConfigFile {
   readonly path: string;
   readonly values: ReadonlyMap<string, unknown>;
   readonly rpc: Readonly<Record<string, RpcHandler>>;
+  readonly hooks: HookFunctions;
 }
 
 /** The file, nothing where there is none, or why it cannot be used. */
@@ -83,8 +87,11 @@ function split(path: string, content: unknown): FoundFile {
   values.delete('$schema');
   const rpc = values.get('rpc') ?? {};
   values.delete('rpc');
-  const problem = rpcProblem(rpc);
-  return problem === undefined ? { file: { path, values, rpc: rpc as Record<string, RpcHandler> } } : { path, problem };
+  const hooks = values.get('hooks') ?? {};
+  values.delete('hooks');
+  const problem = rpcProblem(rpc) ?? hooksProblem(hooks);
+  if (problem !== undefined) return { path, problem };
+  return { file: { path, values, rpc: rpc as Record<string, RpcHandler>, hooks } };
 }
 
 function rpcProblem(rpc: unknown): string | undefined {
@@ -94,6 +101,19 @@ function rpcProblem(rpc: unknown): string | undefined {
   }
   return undefined;
 }
+
+/** Undefined: it is a set of hooks. */
+export function hooksProblem(hooks: unknown): string | undefined {
+  if (!isRecord(hooks)) return 'hooks must map names of hooks to functions';
+  for (const [name, hook] of Object.entries(hooks)) {
+    if (!(functionNames as readonly string[]).includes(name))
+      return `hooks.${name} ${unknownName(name, functionNames, 'a hook')}`;
+    if (typeof hook !== 'function') return `hooks.${name} must be a function: (context) => answer`;
+  }
+  return undefined;
+}
+
+const functionNames = [...hookNames, 'disconnect', 'unsubscribe'] as const satisfies readonly (keyof HookFunctions)[];
 
 /** What file names in a configuration file are relative to. */
 export function folderOf(path: string): string {

@@ -2,24 +2,25 @@ import { createPublicKey } from 'node:crypto';
 import { isIP } from 'node:net';
 
 import { isNodeName } from '../cluster/control-bus.ts';
+import { hookProblems } from './hook-problems.ts';
+import type { Contradiction } from './contradiction.ts';
 import { nearestName } from './nearest-name.ts';
-import type { OptionName, Settings } from './options.ts';
+import type { Settings } from './options.ts';
 import { tokenKeyProblem } from './token-key.ts';
 
 /** `serve`: for others to reach. `dev`: one developer, one machine. */
 export type Mode = 'serve' | 'dev';
 
-export interface Contradiction {
-  readonly option: OptionName;
-  readonly message: string;
-}
-
-/** What is wrong with settings that are right one by one. */
-export function contradictions(settings: Settings, mode: Mode): Contradiction[] {
+/** What is wrong with settings that are right one by one. `hooks`: names of those that are functions. */
+export function contradictions(
+  settings: Settings,
+  mode: Mode,
+  hooks: ReadonlySet<string> = new Set<string>(),
+): Contradiction[] {
   return [
     ...engineProblems(settings),
     ...insecureProblems(settings, mode),
-    ...keyProblems(settings, mode),
+    ...keyProblems(settings, mode, hooks),
     ...settings.allowedOrigins.flatMap(originProblem),
     ...settings.trustedProxies.flatMap(proxyProblem),
     ...metricsProblems(settings),
@@ -31,6 +32,7 @@ export function contradictions(settings: Settings, mode: Mode): Contradiction[] 
       : [{ option: 'pongTimeout', message: 'must be shorter than pingInterval' } as const]),
     ...resumeProblems(settings),
     ...clusterProblems(settings),
+    ...hookProblems(settings, hooks),
   ];
 }
 
@@ -61,15 +63,16 @@ function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradicti
   ];
 }
 
-function keyProblems(settings: Settings, mode: Mode): Contradiction[] {
+function keyProblems(settings: Settings, mode: Mode, hooks: ReadonlySet<string>): Contradiction[] {
   const { tokenHmacSecret, tokenKeys, allowAnonymous, insecure } = settings;
   if (tokenHmacSecret !== '') {
     const problem = tokenKeyProblem({ alg: 'HS256', secret: tokenHmacSecret }, createPublicKey);
     return problem === undefined ? [] : [{ option: 'tokenHmacSecret', message: `is not usable: ${problem}` }];
   }
   if (mode === 'dev' || insecure || tokenKeys.length > 0 || allowAnonymous) return [];
+  if (hooks.has('connect') || settings.connectHookUrl !== '') return [];
   const message =
-    'is empty, and so is tokenHmacSecret: nobody could connect. For a start: export TUTTI_TOKEN_HMAC_SECRET="$(openssl rand -base64 48)", and make tokens with `tutti token` or in your backend. Or set allowAnonymous, or use `tutti dev`';
+    'is empty, and so is tokenHmacSecret: nobody could connect. For a start: export TUTTI_TOKEN_HMAC_SECRET="$(openssl rand -base64 48)", and make tokens with `tutti token` or in your backend. Or set allowAnonymous, or a connect hook, or use `tutti dev`';
   return [{ option: 'tokenKeys', message }];
 }
 

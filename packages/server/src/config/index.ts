@@ -3,7 +3,8 @@ export type { ApiKey } from './api-key.ts';
 export { canonicalChannel, channelProblem, defaultNamespace, namespaceOf, namespacePattern } from './channel-name.ts';
 export { configFileNames } from './config-file.ts';
 export { renderConfigurationPage } from './configuration-page.ts';
-export { contradictions, isLoopback, type Contradiction, type Mode } from './contradictions.ts';
+export type { Contradiction } from './contradiction.ts';
+export { contradictions, isLoopback, type Mode } from './contradictions.ts';
 export { defineConfig, type TuttiConfig } from './define-config.ts';
 export { describeAsVariables, describeSettings, mask, type DescribedValue } from './describe.ts';
 export { devApiKeyFile, withDevApiKey, withDevSecret } from './dev-secret.ts';
@@ -11,6 +12,7 @@ export { loadConfig, type Environment, type LoadedConfig, type LoadRequest } fro
 export type { Allowance, Namespace, SubscribeAllowance } from './namespace.ts';
 export { namespaceOptions } from './namespace-options.ts';
 export { Namespaces } from './namespaces.ts';
+export type * from './hook-functions.ts';
 export { nearestName } from './nearest-name.ts';
 export { flagName, variableName, type OptionSpec } from './option-spec.ts';
 export { options, type OptionName, type Settings } from './options.ts';

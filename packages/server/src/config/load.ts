@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 
 import { folderOf, readConfigFile, type FoundFile } from './config-file.ts';
 import { contradictions, type Mode } from './contradictions.ts';
+import type { HookFunctions } from './hook-functions.ts';
 import { flagName, variableName, type OptionSpec } from './option-spec.ts';
 import { options, type OptionName, type Settings } from './options.ts';
 import { devLayer } from './presets.ts';
@@ -29,6 +30,7 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   readonly sources: ReadonlyMap<OptionName, Source>;
   readonly rpc: Readonly<Record<string, RpcHandler>>;
+  readonly hooks: HookFunctions;
   /** The configuration file that was read. */
   readonly file?: string;
 }
@@ -52,13 +54,14 @@ export async function loadConfig(request: LoadRequest = {}): Promise<LoadedConfi
   layers.push(variableLayer(env, cwd, problems), flagLayer(flags, cwd));
   const resolved = resolveSettings(layers);
   problems.push(...resolved.problems);
-  for (const { option, message } of contradictions(resolved.settings, mode)) {
-    // A value that could not be read was reported already; what follows from its absence is no news.
-    if (problems.some(({ path }) => path.startsWith(option))) continue;
-    problems.push({ source: resolved.sources.get(option) ?? defaultSource, path: option, message });
-  }
   const file = 'file' in found ? found.file : undefined;
-  return { ...resolved, problems, rpc: file?.rpc ?? {}, ...(file === undefined ? {} : { file: file.path }) };
+  const hooks = file?.hooks ?? {};
+  for (const { option, path = '', message } of contradictions(resolved.settings, mode, new Set(Object.keys(hooks)))) {
+    // A value that could not be read was reported already; what follows from its absence is no news.
+    if (problems.some((problem) => problem.path.startsWith(option))) continue;
+    problems.push({ source: resolved.sources.get(option) ?? defaultSource, path: `${option}${path}`, message });
+  }
+  return { ...resolved, problems, rpc: file?.rpc ?? {}, hooks, ...(file === undefined ? {} : { file: file.path }) };
 }
 
 function fileLayers(found: FoundFile, cwd: string, problems: ConfigProblem[]): Layer[] {

@@ -88,6 +88,20 @@ export const namespaceOptions = {
     since: '0.1',
     description: 'Which clients may publish without a capability. `subscriber`: who is subscribed now.',
   },
+  subscribeHook: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description:
+      'The subscribe hook decides whether a client without a subscription token may subscribe; its yes counts as such a token.',
+  },
+  publishHook: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description:
+      'The publish hook decides about each publication of a client, in the place of `allowPublish` and of capabilities, and may change its data.',
+  },
   allowHistory: {
     type: 'choice',
     choices: ['nobody', 'subscriber', 'user', 'anyone'],

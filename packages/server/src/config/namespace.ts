@@ -22,6 +22,10 @@ export interface Namespace {
   readonly delivery: Delivery;
   /** What happens where a connection lags so far that its queue is full (BP-4). */
   readonly overflow: Overflow;
+  /** The application is asked whether a client may subscribe, unless it brings a subscription token. */
+  readonly subscribeHook: boolean;
+  /** The application is asked about each publication of a client. */
+  readonly publishHook: boolean;
   readonly allowSubscribe: SubscribeAllowance;
   readonly allowPublish: Allowance;
   readonly allowHistory: Allowance;

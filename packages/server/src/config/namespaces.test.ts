@@ -12,6 +12,8 @@ function namespace(name: string): Namespace {
     historyTtlMs: 0,
     durable: false,
     presence: false,
+    subscribeHook: false,
+    publishHook: false,
     joinLeave: false,
     joinLeaveBy: 'connection',
     presenceGraceMs: 0,

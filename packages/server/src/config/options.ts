@@ -7,6 +7,7 @@ import { apiOptions } from './options/api-options.ts';
 import { channelOptions } from './options/channel-options.ts';
 import { clusterOptions } from './options/cluster-options.ts';
 import { connectionOptions } from './options/connection-options.ts';
+import { hookOptions } from './options/hook-options.ts';
 import { identityOptions } from './options/identity-options.ts';
 import { nodeOptions } from './options/node-options.ts';
 import type { TokenKey } from './token-key.ts';
@@ -19,6 +20,7 @@ export const options = {
   ...nodeOptions,
   ...identityOptions,
   ...apiOptions,
+  ...hookOptions,
   ...connectionOptions,
   ...admissionOptions,
   ...channelOptions,

@@ -85,7 +85,8 @@ export class Directory {
     const theirs = this.#openOf(whose);
     for (const session of theirs) {
       session.renew({ ...session.identity, expiresAtMs, ...(info === undefined ? {} : { info }) });
-      if (session.isOpen) session.send({ push: { refresh: expiry(this.#services, expiresAtMs) } });
+      const isTold = session.isOpen && session.identity.fromHook?.isAlone !== true;
+      if (isTold) session.send({ push: { refresh: expiry(this.#services, expiresAtMs) } });
     }
     return theirs.length;
   }

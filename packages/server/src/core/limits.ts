@@ -60,6 +60,8 @@ export const fixedLimits = {
   idempotencyKeyBytesMax: 128,
   /** Bytes of the key that `latest_by_key` conflates by. */
   keyBytesMax: 255,
+  /** Calls of hooks that one connection has under way; its others wait. */
+  hookCallsPerSessionMax: 8,
   /** Tags of one publication. */
   tagsMax: 32,
 } as const;

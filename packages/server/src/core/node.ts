@@ -2,6 +2,7 @@ import { disconnects, Rejection, rejections, type Codec } from '@tutti/protocol'
 import type { HistoryPage, HistoryQuery, LivePublication, PublicationDraft, PublishOutcome } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import { channelWithin } from '../config/tenant.ts';
+import type { Hooks } from '../hooks/hooks.ts';
 import type { NodeObserver } from '../observer/node-observer.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
@@ -9,6 +10,7 @@ import { closeFamily } from './close-family.ts';
 import { commands } from './commands/index.ts';
 import { Directory } from './directory.ts';
 import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainReport } from './drain.ts';
+import { Expiries } from './expiries.ts';
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
 import { JoinLeave } from './join-leave.ts';
@@ -36,6 +38,8 @@ export interface NodeOptions extends Pick<
   readonly positionCheckIntervalMs: number;
   /** Whose positions are compared, then and when the broker was interrupted. Absent: every channel's that has one. */
   readonly mayLoseLive?: (namespace: Namespace) => boolean;
+  /** Absent: the application is asked nothing. */
+  readonly hooks?: Hooks;
   /** Told what happens to sessions and channels, in this order. */
   readonly observers?: readonly NodeObserver[];
   /** Takes the publications of canaries, which are no channel's; false for any other. Never throws. */
@@ -75,7 +79,7 @@ export class Node {
 
   constructor(options: NodeOptions) {
     this.#options = options;
-    const { clock, broker, limits, telemetry, observers = [] } = options;
+    const { clock, random, broker, limits, telemetry, hooks = { connectFor: 'no_token' }, observers = [] } = options;
     const bug = (error: unknown): void => {
       telemetry.count('bugs');
       telemetry.log.error({ error }, 'bug: this should be impossible; please report it');
@@ -87,6 +91,8 @@ export class Node {
     const hub = new Hub(broker, flushes, limits, telemetry);
     this.#services = {
       ...options,
+      hooks,
+      expiries: new Expiries(hooks, limits, { clock, random }),
       hub,
       flushes,
       recovery: new Recovery(broker, hub, limits, telemetry),

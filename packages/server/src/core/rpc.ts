@@ -12,6 +12,10 @@ export class RpcMethods {
     this.#handlers = new Map(Object.entries(handlers));
   }
 
+  has(method: string): boolean {
+    return this.#handlers.has(method);
+  }
+
   /** Throws `Rejection`, or whatever the handler throws. An empty answer means none. */
   async call(method: string, data: Uint8Array, context: RpcContext): Promise<Uint8Array> {
     const handler = this.#handlers.get(method);

@@ -3,10 +3,12 @@ import type { Authenticator } from '../auth/authenticator.ts';
 import type { Authorizer } from '../auth/authorizer.ts';
 import type { Broker } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import type { Hooks } from '../hooks/hooks.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { OutboundFrame } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
+import type { Expiries } from './expiries.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
 import type { Hub } from './hub.ts';
 import type { Limits } from './limits.ts';
@@ -27,11 +29,13 @@ export interface Services {
   readonly presence: Presence;
   readonly authenticator: Authenticator;
   readonly authorizer: Authorizer;
+  readonly hooks: Hooks;
   readonly hub: Hub;
   readonly recovery: Recovery;
   readonly flushes: FlushScheduler;
   readonly wheel: TimerWheel;
   readonly turns: Turns;
+  readonly expiries: Expiries;
   readonly rpc: RpcMethods;
   readonly node: NodeFacts;
   /** Undefined: nobody observes. */

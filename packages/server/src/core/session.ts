@@ -14,7 +14,7 @@ import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import type { Timer } from './clock.ts';
 import { CommandIntake, type CallOf, type IntakeHost, type TableOf } from './command-intake.ts';
 import { CommandPace } from './command-pace.ts';
-import { endExpired } from './expiring.ts';
+import type { Expiring } from './expiries.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { catchUpRoomBytes, fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
@@ -22,6 +22,7 @@ import type { Services, Target } from './services.ts';
 import type { SessionState } from './session-state.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
+import type { Slots } from './slots.ts';
 
 /** What commands/ is written against. */
 export type Call = CallOf<Session>;
@@ -32,13 +33,15 @@ export type CommandTable = TableOf<Session>;
  * fan-out and commands meet in. How commands are taken in is the intake's, what waits for the peer
  * the queue's.
  */
-export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, QueueOwner, Subscriber, Wakeable {
+export class Session implements CatchUpHost, ConnectionHandler, Expiring, IntakeHost, QueueOwner, Subscriber, Wakeable {
   readonly id: string;
   readonly connection: Connection;
   /** By the channel's name with its tenant. */
   readonly subscriptions = new Map<string, Subscription>();
   wheelSlot = -1;
   flushPending = false;
+  /** Made with the first call of a hook. */
+  hookSlots: Slots | undefined;
   #state: SessionState = 'new';
   #identity: Identity | undefined;
   readonly #services: Services;
@@ -86,6 +89,11 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
   /** Every channel name that the client sends passes here, and none that it is sent comes otherwise. Throws `Rejection`. */
   resolve(name: string | undefined): Target {
     return this.#services.resolve(name, this.tenant);
+  }
+
+  /** False while a connect hook is asked who it is. */
+  get isIdentified(): boolean {
+    return this.#identity !== undefined;
   }
 
   get hasRoom(): boolean {
@@ -163,7 +171,7 @@ export class Session implements CatchUpHost, ConnectionHandler, IntakeHost, Queu
       return;
     }
     if (due === 'ping') this.#enqueue(this.#services.pingFrame(this.connection.codec));
-    const untilExpiry = endExpired(this, this.#services);
+    const untilExpiry = this.#services.expiries.check(this);
     if (this.isOpen) this.#services.wheel.set(this, Math.min(this.#heartbeat.nextIn(nowMs), untilExpiry));
   }
 

@@ -1,6 +1,8 @@
 import { Rejection, rejections, type SubscribeRequest, type SubscribeResult } from '@tutti/protocol';
 import type { HistoryPage } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
+import type { SubscribeGrant } from '../hooks/hooks.ts';
+import { ask } from './asking.ts';
 import { fixedLimits } from './limits.ts';
 import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
@@ -14,6 +16,8 @@ export interface Prepared {
   readonly subscription: Subscription;
   readonly request: SubscribeRequest;
   readonly page: HistoryPage | undefined;
+  /** Of the application, for the client with its answer. */
+  readonly data: Uint8Array | undefined;
 }
 
 /**
@@ -32,12 +36,12 @@ export async function prepareSubscription(
   session.subscriptions.set(target.channel, subscription);
   try {
     mustCarry(session, target.namespace);
-    if (!serverSide) await permit(session, services, target, request, subscription);
+    const data = serverSide ? undefined : await permit(session, services, target, request, subscription);
     // The session ended while others were asked: joining now would leave a subscription that nobody ends.
     if (hasEnded(subscription)) throw new Rejection(rejections.notAvailable, 'the connection ended');
     const channel = await services.hub.join(subscription, target.namespace);
     const page = await services.recovery.firstPage(channel, request);
-    return { subscription, request, page };
+    return { subscription, request, page, data };
   } catch (error) {
     session.dropSubscription(subscription);
     throw error;
@@ -53,7 +57,7 @@ export function activateSubscription(
   session: Session,
   prepared: Prepared,
 ): SubscribeResult | undefined {
-  const { subscription, request, page } = prepared;
+  const { subscription, request, page, data } = prepared;
   if (subscription.state !== 'joining') return undefined;
   try {
     const result = services.recovery.activate(subscription, request, page);
@@ -62,7 +66,7 @@ export function activateSubscription(
     }
     services.observation?.subscribed(session, subscription);
     if (subscription.intervalMs > 0) result.interval = subscription.intervalMs;
-    return { ...result, ...expiry(services, subscription.expiresAtMs) };
+    return { ...result, ...(data === undefined ? {} : { data }), ...clientExpiry(services, subscription) };
   } catch (error) {
     session.dropSubscription(subscription);
     throw error;
@@ -82,27 +86,52 @@ export function expiry(services: Services, expiresAtMs: number | undefined): { e
   return { expires: true, ttl: Math.min(ttlMax, Math.max(1, Math.ceil((expiresAtMs - services.clock.now()) / 1_000))) };
 }
 
+/** The same of a subscription. One that a hook granted is refreshed by the node, and its client told nothing. */
+export function clientExpiry(services: Services, { byHook, expiresAtMs }: Subscription): ReturnType<typeof expiry> {
+  return byHook ? {} : expiry(services, expiresAtMs);
+}
+
 /** A function, because the state changes under an `await`, which the compiler does not see. */
 function hasEnded(subscription: Subscription): boolean {
   return subscription.state === 'ended';
 }
 
+/** Resolves to what the application gives the client with the answer. */
 async function permit(
   session: Session,
   services: Services,
   { name, namespace }: Target,
   request: SubscribeRequest,
   subscription: Subscription,
-): Promise<void> {
+): Promise<Uint8Array | undefined> {
   if ((request.type ?? 0) !== 0)
     throw new Rejection(rejections.notAvailable, 'only stream subscriptions are available');
   // Whoever asks for a part must not be given everything.
   if (request.tf !== undefined) throw new Rejection(rejections.notAvailable, 'filters by tags are not available');
   const { identity } = session;
   const token = request.token ?? '';
-  const grant = token === '' ? undefined : await services.authenticator.subscription(token, identity, name);
+  const isByToken = token !== '';
+  const grant: SubscribeGrant | undefined = isByToken
+    ? await services.authenticator.subscription(token, identity, name)
+    : await granted(session, services, { name, namespace }, request);
   const question = { verb: 'subscribe', identity, channel: name, namespace, subscribed: false } as const;
   await services.authorizer.authorize(grant === undefined ? question : { ...question, grant });
   subscription.expiresAtMs = grant?.expiresAtMs ?? 0;
   subscription.info = grant?.info;
+  subscription.byHook = !isByToken && grant !== undefined;
+  return grant?.data;
+}
+
+/** By the application, which counts as much as a subscription token. Undefined where it is not to be asked. */
+async function granted(
+  session: Session,
+  { hooks }: Services,
+  { name, namespace }: Pick<Target, 'name' | 'namespace'>,
+  { data }: SubscribeRequest,
+): Promise<SubscribeGrant | undefined> {
+  if (!namespace.subscribeHook) return undefined;
+  const { subscribe } = hooks;
+  // A node that is configured so does not start; fail closed all the same.
+  if (subscribe === undefined) throw new Rejection(rejections.hookUnavailable);
+  return ask(session, (asker) => subscribe({ ...asker, channel: name, ...(data === undefined ? {} : { data }) }));
 }

@@ -39,6 +39,8 @@ export class Subscription {
   holdsTail = false;
   /** Milliseconds since 1970 when the grant ends; 0: never. */
   expiresAtMs = 0;
+  /** Granted by a hook: the node itself asks for a refresh, and not the client. */
+  byHook = false;
   /** Milliseconds between updates that the client asked for; 0: none. */
   intervalMs = 0;
   /** Shown to others as `chan_info`. */

@@ -34,6 +34,12 @@ export class Counters implements Telemetry {
     control_messages_sent: 0,
     control_messages_received: 0,
     control_messages_refused: 0,
+    hook_calls_ok: 0,
+    hook_calls_refused: 0,
+    hook_calls_timeout: 0,
+    hook_calls_failed: 0,
+    hook_calls_skipped: 0,
+    hook_calls_busy: 0,
     bugs: 0,
   };
   /** Parts of the totals. */

@@ -133,8 +133,23 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
       known: ['signature', 'version', 'size', 'form', 'sequence', 'ended', 'full'],
     },
   },
+  hook_calls_ok: hookCalls('ok'),
+  hook_calls_refused: hookCalls('refused'),
+  hook_calls_timeout: hookCalls('timeout'),
+  hook_calls_failed: hookCalls('failed'),
+  hook_calls_skipped: hookCalls('skipped'),
+  hook_calls_busy: hookCalls('busy'),
   bugs: { help: 'Things that should be impossible. Please report them.' },
 };
+
+function hookCalls(outcome: string): CounterMetric {
+  return {
+    help: 'Calls of hooks, by hook and outcome; `refused`: the application said no, `skipped`: its circuit breaker is open, `busy`: too many were under way.',
+    metric: 'hook_calls',
+    part: { outcome },
+    label: { name: 'hook', values: '`connect`, `refresh`, `subscribe`, `subRefresh`, `publish`, `rpc`' },
+  };
+}
 
 const bytes = [0, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216];
 
@@ -157,6 +172,12 @@ export const histogramMetrics: Readonly<Record<HistogramName, HistogramMetric>> 
     metric: 'in_flight_bytes',
     scale: 1,
     buckets: bytes,
+  },
+  hook_ms: {
+    help: 'From asking a hook to its answer, or to giving it up, seconds.',
+    metric: 'hook_seconds',
+    scale: 0.001,
+    buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
   },
   flush_ms: {
     help: 'Duration of a flush of all connections with output, seconds.',

@@ -51,7 +51,7 @@ function counterRow(name: string, { metric = name, label, part, help }: CounterM
     );
     return `\`${each}\`: ${values.map((value) => `\`${value}\``).join(', ')}`;
   });
-  const labels = label === undefined ? parts.join('; ') : `\`${label.name}\`: ${label.values}`;
+  const labels = [...(label === undefined ? [] : [`\`${label.name}\`: ${label.values}`]), ...parts].join('; ');
   return row(`${metricPrefix}${metric}_total`, 'counter', help, labels);
 }
 

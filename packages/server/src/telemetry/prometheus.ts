@@ -100,14 +100,14 @@ export class PrometheusTelemetry implements Telemetry {
       counter.inc(part, total);
       return;
     }
-    for (const value of label.known ?? []) counter.inc({ [label.name]: value }, 0);
+    for (const value of label.known ?? []) counter.inc({ ...part, [label.name]: value }, 0);
     let labelled = 0;
     for (const [value, count] of this.counters.labelled(name)) {
       labelled += count;
-      counter.inc({ [label.name]: value }, count);
+      counter.inc({ ...part, [label.name]: value }, count);
     }
     // What nobody put a label on still belongs to the sum.
-    if (total > labelled) counter.inc({ [label.name]: '' }, total - labelled);
+    if (total > labelled) counter.inc({ ...part, [label.name]: '' }, total - labelled);
   }
 
   #addHistograms(): Record<HistogramName, { histogram: Histogram; scale: number }> {

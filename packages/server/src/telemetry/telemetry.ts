@@ -53,10 +53,12 @@ export type CounterName =
   | 'control_messages_received'
   /** Label: the reason. */
   | 'control_messages_refused'
+  /** Label: the hook. One counter for each way in which a call comes out. */
+  | `hook_calls_${'ok' | 'refused' | 'timeout' | 'failed' | 'skipped' | 'busy'}`
   | 'bugs';
 
 /** Distributions of a node. The unit ends the name. */
-export type HistogramName = 'ping_round_trip_ms' | 'queue_bytes' | 'in_flight_bytes' | 'flush_ms';
+export type HistogramName = 'ping_round_trip_ms' | 'queue_bytes' | 'in_flight_bytes' | 'flush_ms' | 'hook_ms';
 
 /** Structured log lines; secrets, payloads and tokens never go in (S29). */
 export interface Log {

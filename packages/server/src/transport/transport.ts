@@ -32,6 +32,8 @@ export interface Connection {
   readonly codec: Codec;
   /** As the peer's kernel, or a configured proxy, told it. */
   readonly remoteAddress: string;
+  /** Of the request that opened it, those that hooks are shown, by lower-case name. Absent: none. */
+  readonly headers?: Readonly<Record<string, string>>;
   /**
    * Where the peer cannot talk back on this link: by what its requests name it. Who knows it is
    * believed to be the peer, so it is told to the peer alone, and never logged.

@@ -6,6 +6,7 @@ import {
   type SubscribeRequest,
   type SubscribeResult,
 } from '@tutti/protocol';
+import { admit } from '../hook-identity.ts';
 import type { Services } from '../services.ts';
 import type { Call, Session } from '../session.ts';
 import { activateSubscription, expiry, prepareSubscription, type Prepared } from '../subscribing.ts';
@@ -14,7 +15,7 @@ import { activateSubscription, expiry, prepareSubscription, type Prepared } from
 export async function connect(call: Call): Promise<void> {
   const { session, services } = call;
   const request = call.command.connect ?? {};
-  const identity = await services.authenticator.connect({
+  const { identity, data } = await admit(session, services, {
     token: request.token ?? '',
     ...(request.data === undefined ? {} : { data: request.data }),
     name: request.name ?? '',
@@ -39,7 +40,9 @@ export async function connect(call: Call): Promise<void> {
     node: services.node.name,
     time: services.clock.now(),
     frame_bytes_max: services.limits.frameBytesMax,
-    ...expiry(services, identity.expiresAtMs),
+    ...(data === undefined ? {} : { data }),
+    // Without a token the client has nothing to refresh with: the node asks the application.
+    ...expiry(services, identity.fromHook?.isAlone === true ? 0 : identity.expiresAtMs),
     ...(prepared.length > 0 ? { subs } : {}),
   };
   call.reply({ connect: result });
@@ -53,7 +56,10 @@ async function prepareAll(session: Session, services: Services, request: Connect
   const personal = services.node.personalChannel(identity.user);
   const names = new Set([...identity.channels, ...(personal === undefined ? [] : [personal])]);
   if (names.size > services.limits.subscriptionsMax) {
-    throw new Rejection(rejections.limitExceeded, 'the token names more channels than a connection may have');
+    throw new Rejection(
+      rejections.limitExceeded,
+      'the token or the application names more channels than a connection may have',
+    );
   }
   const wanted = new Map<string, SubscribeRequest>(Object.entries(request.subs ?? {}));
   // All names first: one that no channel can have must not leave others half prepared.

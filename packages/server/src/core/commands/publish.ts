@@ -1,7 +1,10 @@
 import { Rejection, rejections, type PublishRequest, type PublishResult } from '@tutti/protocol';
 import type { PublicationDraft, PublishOutcome } from '../../broker/broker.ts';
+import type { PublishGrant } from '../../hooks/hooks.ts';
+import { ask } from '../asking.ts';
 import { fixedLimits } from '../limits.ts';
 import { checkMarks, publishTo, type PublishExtras } from '../publishing.ts';
+import type { Target } from '../services.ts';
 import type { Call, Session } from '../session.ts';
 import { isSubscribed } from './is-subscribed.ts';
 
@@ -21,9 +24,9 @@ export function publish(call: Call): Promise<void> | void {
   if (session.connection.codec.name !== 'json') services.checkPayload(data, target.namespace);
   checkKeys(request);
   const subscription = session.subscriptions.get(target.channel);
-  const append = (): void => {
+  const append = (changed?: Uint8Array): void => {
     const draft: PublicationDraft = {
-      data,
+      data: changed ?? data,
       info: session.clientInfo(subscription),
       ...(request.key === undefined || request.key === '' ? {} : { key: request.key }),
       ...(request.final === true ? { final: true } : {}),
@@ -32,6 +35,7 @@ export function publish(call: Call): Promise<void> | void {
       publishTo(services, target, draft, extras(request, session)).then((outcome) => ({ publish: resultOf(outcome) })),
     );
   };
+  if (target.namespace.publishHook) return permitted(call, target, data).then((grant) => append(grant.data));
   const allowed = services.authorizer.authorize({
     verb: 'publish',
     identity: session.identity,
@@ -39,9 +43,29 @@ export function publish(call: Call): Promise<void> | void {
     namespace: target.namespace,
     subscribed: isSubscribed(session, target.channel),
   });
-  if (allowed !== undefined) return allowed.then(append);
+  if (allowed !== undefined) return allowed.then(() => append());
   append();
   return undefined;
+}
+
+/** By the application alone: it sees every publication of a client, also of one with a capability. */
+function permitted(
+  { session, services, command }: Call,
+  { name: channel, namespace }: Pick<Target, 'name' | 'namespace'>,
+  data: Uint8Array,
+): Promise<PublishGrant> {
+  const { publish: hook } = services.hooks;
+  // A node that is configured so does not start; fail closed all the same.
+  if (hook === undefined) throw new Rejection(rejections.hookUnavailable);
+  const { key = '', idempotency_key: idempotencyKey = '' } = command.publish ?? {};
+  return ask(session, (asker) =>
+    hook({
+      ...asker,
+      ...{ channel, data, payload: namespace.payload },
+      ...(key === '' ? {} : { key }),
+      ...(idempotencyKey === '' ? {} : { idempotencyKey }),
+    }),
+  );
 }
 
 function checkKeys(request: PublishRequest): void {

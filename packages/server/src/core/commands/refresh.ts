@@ -1,8 +1,9 @@
 import { Disconnect, disconnects, Rejection, rejections, unsubscribes } from '@tutti/protocol';
 import type { Identity, SubscriptionGrant } from '../../auth/authenticator.ts';
 import type { Target } from '../services.ts';
+import { renewed } from '../hook-identity.ts';
 import type { Call } from '../session.ts';
-import { expiry } from '../subscribing.ts';
+import { clientExpiry, expiry } from '../subscribing.ts';
 
 /** New credentials for a living connection. */
 export async function refresh(call: Call): Promise<void> {
@@ -17,7 +18,7 @@ export async function refresh(call: Call): Promise<void> {
     if (isExpired(error)) throw new Disconnect(disconnects.connectionExpired, 'the new token has expired itself');
     throw error;
   }
-  session.renew(identity);
+  session.renew(renewed(identity, session.identity));
   // SDKs take over the client id they read here, so it must be the session's own.
   const { version } = services.node;
   call.reply({ refresh: { client: session.id, version, ...expiry(services, identity.expiresAtMs) } });
@@ -36,10 +37,11 @@ export async function subRefresh(call: Call): Promise<void> {
   if (grant !== undefined) {
     subscription.expiresAtMs = grant.expiresAtMs ?? 0;
     subscription.info = grant.info;
+    subscription.byHook = false;
     session.expiryChanged();
   }
   const kept = interval === undefined ? {} : { interval: session.setInterval(subscription, interval) };
-  call.reply({ sub_refresh: { ...expiry(services, subscription.expiresAtMs), ...kept } });
+  call.reply({ sub_refresh: { ...clientExpiry(services, subscription), ...kept } });
 }
 
 async function grantOf(

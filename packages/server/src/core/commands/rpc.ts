@@ -1,4 +1,5 @@
 import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
+import { ask } from '../asking.ts';
 import type { Call } from '../session.ts';
 
 const nothing = new Uint8Array(0);
@@ -9,7 +10,12 @@ export function rpc(call: Call): void {
   const { method = '', data = nothing } = command.rpc ?? {};
   const { user } = session.identity;
   const context = { user, client: session.id, ...(session.tenant === '' ? {} : { tenant: session.tenant }) };
-  const answered = withinTime(services.rpc.call(method, data, context), services).catch((error: unknown) => {
+  const { rpc: hook } = services.hooks;
+  const answer =
+    services.rpc.has(method) || hook === undefined
+      ? services.rpc.call(method, data, context)
+      : ask(session, (asker) => hook({ ...asker, method, data })).then((granted) => granted.data ?? nothing);
+  const answered = withinTime(answer, services).catch((error: unknown) => {
     if (error instanceof Rejection || error instanceof Disconnect) throw error;
     // The application's mistake, not the session's: the connection goes on.
     services.telemetry.log.error({ method, error }, 'an rpc method failed');
