@@ -20,9 +20,9 @@ import { catchUpRoomBytes, fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
 import type { Services, Target } from './services.ts';
 import type { SessionState } from './session-state.ts';
+import type { Slots } from './slots.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
-import type { Slots } from './slots.ts';
 
 /** What commands/ is written against. */
 export type Call = CallOf<Session>;
