@@ -14,15 +14,18 @@ export interface Asker {
   readonly isIdentified: boolean;
   readonly identity: Identity;
   readonly lag: { readonly bytes: number; readonly roundTripMs: number | undefined };
-  hookSlots: Slots | undefined;
 }
+
+/** Not a field of the session: few sessions ask, and there are very many. */
+const slotsOf = new WeakMap<Asker, Slots>();
 
 /**
  * Asks a hook on behalf of a session. One connection has a few calls under way and its others wait: however
  * slow the application, nobody takes the place of the others (S21). Rejects as the hook does.
  */
 export async function ask<Grant>(session: Asker, call: (ask: HookAsk) => Promise<Grant>): Promise<Grant> {
-  const slots = (session.hookSlots ??= new Slots(fixedLimits.hookCallsPerSessionMax));
+  let slots = slotsOf.get(session);
+  if (slots === undefined) slotsOf.set(session, (slots = new Slots(fixedLimits.hookCallsPerSessionMax)));
   const free = slots.take();
   if (free !== undefined) await free;
   try {

@@ -20,7 +20,6 @@ import { catchUpRoomBytes, fixedLimits } from './limits.ts';
 import { OutboundQueue, type QueueOwner } from './outbound-queue.ts';
 import type { Services, Target } from './services.ts';
 import type { SessionState } from './session-state.ts';
-import type { Slots } from './slots.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Wakeable } from './timer-wheel.ts';
 
@@ -40,8 +39,6 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
   readonly subscriptions = new Map<string, Subscription>();
   wheelSlot = -1;
   flushPending = false;
-  /** Made with the first call of a hook. */
-  hookSlots: Slots | undefined;
   #state: SessionState = 'new';
   #identity: Identity | undefined;
   readonly #services: Services;
