@@ -19,12 +19,13 @@ const script = (name: string, ...flags: string[]): string[] => [process.execPath
 // What other files say about a file's types is not in the cache's key: CI goes without.
 const lintCache =
   process.env['CI'] === undefined ? ['--cache', '--cache-location', 'node_modules/.cache/tutti/eslint/'] : [];
+const formatCache = ['--cache', '--cache-location', 'node_modules/.cache/tutti/prettier'];
 
 // The longest first: two lanes then end at about the same time.
 const checks: Check[] = [
   { name: 'lint', command: ['eslint', '.', ...lintCache] },
   { name: 'types', command: ['tsc', '-b'] },
-  { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', '.'] },
+  { name: 'format', command: ['prettier', '--check', '--log-level', 'warn', ...formatCache, '.'] },
   { name: 'boundaries', command: ['depcruise', '--config', '.dependency-cruiser.cjs', 'packages'] },
   { name: 'docs', command: script('generate-docs.ts', '--check') },
   { name: 'rules', command: script('rules.ts', '--check') },
