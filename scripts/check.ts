@@ -30,6 +30,7 @@ const checks: Check[] = [
   { name: 'docs', command: script('generate-docs.ts', '--check') },
   { name: 'rules', command: script('rules.ts', '--check') },
   { name: 'tidy', command: script('tidy.ts') },
+  { name: 'advisories', command: script('advisories.ts') },
   { name: 'client size', command: script('client-size.ts'), onlyWith: 'scripts/client-size.ts' },
 ];
 

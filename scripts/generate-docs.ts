@@ -25,6 +25,10 @@ const pages: Page[] = [
     path: 'docs/operations/metrics.md',
     render: async () => (await import('../packages/server/src/telemetry/metrics-page.ts')).renderMetricsPage(),
   },
+  {
+    path: 'docs/operations/security.md',
+    render: async () => (await import('../tests/security/threats-page.ts')).renderThreatsPage(),
+  },
   { path: 'docs/decisions/README.md', render: async () => renderDecisionIndex(decisions()) },
 ];
 

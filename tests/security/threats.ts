@@ -1,0 +1,189 @@
+/**
+ * The threats of docs/spec/security.md, and how far each is met. `npm run docs` prints it as
+ * docs/operations/security.md; threats.test.ts checks that every proof named here exists.
+ */
+export interface Threat {
+  readonly id: `S${number}`;
+  readonly threat: string;
+  /** Files that each hold a test whose title begins with the id. */
+  readonly proofs: readonly string[];
+  /** What is not met yet, and what to do until it is. */
+  readonly open?: string;
+}
+
+const server = 'packages/server/src';
+const live = 'tests/security/live-attacks.test.ts';
+
+export const threats: readonly Threat[] = [
+  {
+    id: 'S1',
+    threat: 'a page of another site uses a visitor’s connection',
+    proofs: [
+      'tests/security/cross-site.test.ts',
+      `${server}/transport/websocket/handshake.test.ts`,
+      `${server}/transport/stream/stream-attacks.test.ts`,
+    ],
+  },
+  {
+    id: 'S2',
+    threat: 'a malformed host, origin, path or header ends the process',
+    proofs: [live, `${server}/http/http-server.test.ts`, `${server}/transport/websocket/handshake.test.ts`],
+  },
+  {
+    id: 'S3',
+    threat: 'floods of headers, and headers that never end',
+    proofs: [live, `${server}/http/http-server.test.ts`],
+  },
+  {
+    id: 'S4',
+    threat: 'requests smuggled behind an upgrade',
+    proofs: [live, `${server}/transport/websocket/handshake.test.ts`, `${server}/http/http-server.test.ts`],
+    open: 'Shown on raw sockets; not yet from behind real proxies.',
+  },
+  {
+    id: 'S5',
+    threat: 'tokens without a signature, or signed by another kind of key',
+    proofs: [`${server}/auth/token-verifier.test.ts`],
+  },
+  { id: 'S6', threat: 'tokens that bring their own key', proofs: [`${server}/auth/token-verifier.test.ts`] },
+  {
+    id: 'S7',
+    threat: 'claims used before the signature was checked',
+    proofs: [`${server}/auth/token-verifier.test.ts`],
+  },
+  {
+    id: 'S8',
+    threat: 'access after a token has expired, or was revoked',
+    proofs: [`${server}/auth/token-verifier.test.ts`, `${server}/auth/jwt-authenticator.test.ts`],
+    open: 'A token cannot be revoked before it expires: give tokens minutes, and use `disconnect` of the server API.',
+  },
+  {
+    id: 'S9',
+    threat: 'tokens and keys tried until one fits',
+    proofs: [],
+    open: 'Failures are not slowed down by address. Secrets have 32 bytes or more, keys are compared in constant time, and `connectRateMax` bounds all attempts together: limit them by address in the proxy.',
+  },
+  {
+    id: 'S10',
+    threat: 'a channel reached by another spelling of its name, or by another command',
+    proofs: [`${server}/config/channel-name.test.ts`, `${server}/auth/namespace-authorizer.test.ts`],
+  },
+  { id: 'S11', threat: 'one tenant sees another', proofs: [], open: 'There are no tenants: run a node for each.' },
+  {
+    id: 'S12',
+    threat: 'prototype pollution',
+    proofs: [live, `${server}/core/session-attacks.test.ts`, `${server}/api/api-hostile.test.ts`],
+  },
+  {
+    id: 'S13',
+    threat: 'deep, repeated or odd JSON',
+    proofs: [live, 'packages/protocol/src/json/index.test.ts', 'tests/fuzz/decoders.test.ts'],
+  },
+  {
+    id: 'S14',
+    threat: 'huge, many or tiny frames',
+    proofs: [`${server}/transport/websocket/websocket-transport.test.ts`],
+  },
+  {
+    id: 'S15',
+    threat: 'floods of control frames',
+    proofs: [`${server}/transport/websocket/websocket-transport.test.ts`],
+  },
+  { id: 'S16', threat: 'decompression bombs', proofs: [`${server}/transport/websocket/websocket-transport.test.ts`] },
+  {
+    id: 'S17',
+    threat: 'secrets guessed by the length of what was compressed',
+    proofs: [],
+    open: 'Nothing is compressed, so there is nothing to guess. Keep compression off for these paths in a proxy, too.',
+  },
+  {
+    id: 'S18',
+    threat: 'text that is no UTF-8, and NUL',
+    proofs: [
+      live,
+      'packages/protocol/src/json/index.test.ts',
+      `${server}/transport/websocket/websocket-transport.test.ts`,
+    ],
+    open: 'NUL in payloads passes; there is no store yet that could not hold it.',
+  },
+  {
+    id: 'S19',
+    threat: 'memory that was not cleared reaches a peer',
+    proofs: [`${server}/transport/websocket/frame.test.ts`],
+  },
+  { id: 'S20', threat: 'memory that closed sessions leave behind', proofs: [`${server}/core/session-members.test.ts`] },
+  {
+    id: 'S21',
+    threat: 'floods of connections and commands',
+    proofs: [
+      `${server}/core/command-pace.test.ts`,
+      `${server}/wiring.test.ts`,
+      `${server}/core/session-attacks.test.ts`,
+    ],
+    open: 'Rates count connections and addresses, not users: one user with many connections has the rate of each.',
+  },
+  { id: 'S22', threat: 'input that holds the event loop', proofs: [live, `${server}/core/session-attacks.test.ts`] },
+  {
+    id: 'S23',
+    threat: 'an error of one connection ends the node',
+    proofs: [live, 'tests/fuzz/sessions.test.ts', `${server}/http/http-server.test.ts`],
+  },
+  {
+    id: 'S24',
+    threat: 'streams over HTTP with weaker rules than WebSocket',
+    proofs: [`${server}/transport/stream/stream-attacks.test.ts`],
+  },
+  {
+    id: 'S25',
+    threat: 'messages between nodes as a way in',
+    proofs: [],
+    open: 'Keep what lies between nodes in a network of their own, with its own credentials and TLS.',
+  },
+  {
+    id: 'S26',
+    threat: 'webhooks sent to inner addresses',
+    proofs: [],
+    open: 'Let the node reach only what it must, by the rules of its network.',
+  },
+  {
+    id: 'S27',
+    threat: 'the console: hostile names, and who may open it',
+    proofs: ['tests/security/hostile-names.test.ts', `${server}/wiring.test.ts`],
+    open: 'The console has no login. It shows what the rights of a connection allow; set `console` to `metricsPort` (loopback by default) or `off` where strangers reach the node.',
+  },
+  {
+    id: 'S28',
+    threat: 'metrics and health that tell too much, or cost too much',
+    proofs: [
+      `${server}/core/readiness.test.ts`,
+      `${server}/wiring/canaries.test.ts`,
+      `${server}/telemetry/prometheus.test.ts`,
+      `${server}/http/http-server.test.ts`,
+    ],
+  },
+  {
+    id: 'S29',
+    threat: 'secrets in logs',
+    proofs: ['tests/security/planted-secrets.test.ts', `${server}/telemetry/telemetry.test.ts`],
+  },
+  { id: 'S30', threat: 'SQL by input', proofs: [`${server}/broker/sqlite-names.test.ts`] },
+  {
+    id: 'S31',
+    threat: 'a hostile or vulnerable dependency',
+    proofs: ['scripts/advisories.test.ts'],
+    open: 'The table of advisories is kept by hand (docs/operations/advisories.json): run `npm audit` besides. Install with `npm ci --ignore-scripts` where the Node of the machine will do.',
+  },
+  { id: 'S32', threat: 'a Node without security updates', proofs: ['scripts/require-node.test.ts'] },
+  { id: 'S33', threat: 'TLS', proofs: [], open: 'A proxy in front ends TLS: 1.2 or newer, and a hand-shake time-out.' },
+  {
+    id: 'S34',
+    threat: 'keys that a user invents without end',
+    proofs: [`${server}/core/session-attacks.test.ts`],
+  },
+  { id: 'S35', threat: 'document operations that cost without bound', proofs: [], open: 'There are no documents yet.' },
+  {
+    id: 'S36',
+    threat: 'a key of the server API opens more than it should',
+    proofs: [`${server}/api/api-keys.test.ts`],
+  },
+];
