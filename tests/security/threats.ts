@@ -5,7 +5,7 @@
 export interface Threat {
   readonly id: `S${number}`;
   readonly threat: string;
-  /** Files that each hold a test whose title begins with the id. */
+  /** The best of the files that hold a test whose title begins with the id. None: all that there are, see `proofsOf`. */
   readonly proofs: readonly string[];
   /** What is not met yet, and what to do until it is. */
   readonly open?: string;
@@ -68,7 +68,15 @@ export const threats: readonly Threat[] = [
     threat: 'a channel reached by another spelling of its name, or by another command',
     proofs: [`${server}/config/channel-name.test.ts`, `${server}/auth/namespace-authorizer.test.ts`],
   },
-  { id: 'S11', threat: 'one tenant sees another', proofs: [], open: 'There are no tenants: run a node for each.' },
+  {
+    id: 'S11',
+    threat: 'one tenant sees another',
+    proofs: [
+      `${server}/core/session-tenants.test.ts`,
+      `${server}/api/api-tenants.test.ts`,
+      `${server}/config/tenant.test.ts`,
+    ],
+  },
   {
     id: 'S12',
     threat: 'prototype pollution',
@@ -136,8 +144,8 @@ export const threats: readonly Threat[] = [
   {
     id: 'S25',
     threat: 'messages between nodes as a way in',
-    proofs: [],
-    open: 'Keep what lies between nodes in a network of their own, with its own credentials and TLS.',
+    proofs: [`${server}/cluster/envelope.test.ts`, `${server}/cluster/cluster.test.ts`],
+    open: 'What is signed is not hidden: keep what lies between nodes in a network of their own, with its own credentials and TLS.',
   },
   {
     id: 'S26',
