@@ -17,4 +17,15 @@ export interface ClientCodec {
   sizeOf(part: Part): number;
   /** All replies of one frame. Throws on bad input. */
   decode(frame: unknown): Reply<unknown>[];
+  /** How frames stand in the bodies of plain HTTP. Absent: it goes over WebSocket only. */
+  readonly http?: HttpForm;
+}
+
+export interface HttpForm {
+  /** Of the bodies; absent for text. */
+  readonly type?: string;
+  /** For one response: takes its chunks in order, and gives what `decode` can take, as soon as there is something whole. */
+  reader(): (chunk: Uint8Array) => unknown;
+  /** A frame for a stream, in a request of its own. */
+  envelope(session: string, node: string, data: Part): Part;
 }

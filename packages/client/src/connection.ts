@@ -11,7 +11,9 @@ import type { Settings } from './options.ts';
 import type { Timer } from './platform.ts';
 import { TokenRefresh, type Expiry } from './token-refresh.ts';
 import { TokenSource } from './token-source.ts';
+import type { TransportName } from './transports.ts';
 import { clientErrors, isWorthRetrying, TuttiError } from './tutti-error.ts';
+import { Ways } from './ways.ts';
 
 export interface ConnectionChange {
   readonly from: ConnectionState;
@@ -44,6 +46,8 @@ interface Why {
   reason: string;
   /** The server's wish, milliseconds. */
   hintMs?: number;
+  /** Nothing came at all: it would be so again, and the wait is long. */
+  isSwallowed?: boolean;
 }
 
 /** A server may hold clients off no longer than this. */
@@ -56,8 +60,11 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   #state: ConnectionState = 'disconnected';
   #link: Link | undefined;
+  readonly #ways: Ways;
   /** True once the connect command is on its way. */
   #isOpen = false;
+  /** The server answered on this link. */
+  #isAnswered = false;
   readonly #frames: FrameBound;
   readonly #calls: Calls;
   readonly #backoff: Backoff;
@@ -77,10 +84,10 @@ export class Connection {
 
   constructor(url: string, settings: Settings, owner: ConnectionOwner) {
     const { clock, random, timeoutMs } = settings;
-    // Older browsers accept ws: only.
-    this.#url = url.replace(/^http/, 'ws');
+    this.#url = url;
     this.#settings = settings;
     this.#owner = owner;
+    this.#ways = new Ways(url, settings, () => this.lost('WebSocket can be had again'));
     this.#frames = new FrameBound(settings.frameBytesMax);
     this.#calls = new Calls(settings.codec, this.#frames, (commands) => this.#link?.send(commands));
     this.#backoff = new Backoff({ minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs }, random);
@@ -106,6 +113,9 @@ export class Connection {
   /** Commands that leave at the end of this turn of the loop. */
   get gathered(): number {
     return this.#calls.gathered;
+  }
+  get transport(): TransportName | undefined {
+    return this.isConnected ? this.#ways.current : undefined;
   }
   get bufferedBytes(): number {
     return this.#link?.bufferedBytes ?? 0;
@@ -163,6 +173,7 @@ export class Connection {
         this.#connectedAt = this.#settings.clock.monotonic();
         return undefined;
       case 'wait':
+        if (this.#link !== undefined && !this.#isAnswered) this.#ways.failed(why.isSwallowed);
         this.#dropLink();
         return this.#wait(why.hintMs ?? 0);
       case 'hasten':
@@ -201,10 +212,12 @@ export class Connection {
   }
 
   #openLink(): void {
-    const { codec, WebSocket, timeoutMs, clock } = this.#settings;
-    this.#timer = clock.after(timeoutMs, () => this.lost('no connection in time'));
+    const { codec, timeoutMs, clock } = this.#settings;
+    this.#isAnswered = false;
+    const why: Why = { code: 3000, reason: 'no connection in time', isSwallowed: true };
+    this.#timer = clock.after(timeoutMs, () => this.#handle('lost', why));
     try {
-      const options = { url: this.#url, codec, WebSocket, frames: this.#frames };
+      const options = { codec, frames: this.#frames, open: () => this.#ways.open() };
       const link: Link = new Link(options, {
         opened: () => this.#opened(),
         received: (replies) => this.#received(link, replies),
@@ -213,7 +226,13 @@ export class Connection {
       });
       this.#link = link;
     } catch (cause) {
-      this.#refused(new TuttiError(clientErrors.disconnected, `cannot open ${this.#url}: ${String(cause)}`, { cause }));
+      if (this.#ways.hasOthers) {
+        this.#ways.failed(true);
+        this.lost(String(cause));
+      } else
+        this.#refused(
+          new TuttiError(clientErrors.disconnected, `cannot open ${this.#url}: ${String(cause)}`, { cause }),
+        );
     }
   }
 
@@ -236,6 +255,8 @@ export class Connection {
   }
 
   #answered({ error, connect }: Reply<unknown>): void {
+    this.#isAnswered = true;
+    this.#ways.answered();
     if (error !== undefined) {
       this.#connectFailed(error);
       return;
@@ -243,6 +264,7 @@ export class Connection {
     const result = connect ?? { client: '' };
     const { heartbeatGraceMs } = this.#settings;
     this.#frames.declared(result.frame_bytes_max);
+    this.#link?.accepted(result);
     if (result.ping) this.#heartbeat.start(result.ping * 1000 + heartbeatGraceMs);
     this.#pongs = result.pong === true;
     this.#refresh.arm(result);
@@ -352,6 +374,7 @@ export class Connection {
   #dropLink(): void {
     this.#attempt++;
     this.#timer?.cancel();
+    this.#ways.linkDown();
     this.#heartbeat.stop();
     this.#refresh.stop();
     this.#tokens.abandon();

@@ -10,7 +10,7 @@ import { FakeServer, type FakeSocket } from './testing/fake-server.ts';
 function open(codec = jsonCodec, frames = new FrameBound(100)): { link: Link; socket: FakeSocket; told: unknown[] } {
   const { server, told } = { server: new FakeServer(new VirtualClock()), told: [] as unknown[] };
   const link = new Link(
-    { url: 'ws://fake', codec, WebSocket: server.WebSocket, frames },
+    { codec, frames, open: () => new server.WebSocket('ws://fake', codec.subprotocol ? [codec.subprotocol] : []) },
     {
       opened: () => told.push('opened'),
       received: (replies) => told.push(replies),

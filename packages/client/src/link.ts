@@ -1,7 +1,7 @@
 import type { Reply } from '@tutti/protocol';
 import type { ClientCodec } from './client-codec.ts';
 import type { FrameBound, Outgoing } from './frame-bound.ts';
-import type { WebSocketConstructor, WebSocketLike } from './platform.ts';
+import type { WebSocketLike } from './platform.ts';
 
 /** What a link tells; nothing after `ended`, and nothing after `drop()`. */
 export interface LinkOwner {
@@ -13,23 +13,23 @@ export interface LinkOwner {
 }
 
 export interface LinkOptions {
-  url: string;
   codec: ClientCodec;
-  WebSocket: WebSocketConstructor;
+  /** May throw. */
+  open(): WebSocketLike;
   /** How large a frame may be; told of each that is sent (S13, S14). */
   frames: FrameBound;
 }
 
-/** One WebSocket, from opening to its end. Never reconnects: that is the connection's. */
+/** One WebSocket, or what does as one, from opening to its end. Never reconnects: that is the connection's. */
 export class Link {
   readonly #options: LinkOptions;
   readonly #socket: WebSocketLike;
 
-  /** Throws where the URL is not one. */
+  /** Throws what opening throws. */
   constructor(options: LinkOptions, owner: LinkOwner) {
-    const { url, codec, WebSocket } = options;
+    const { codec } = options;
     this.#options = options;
-    const socket = new WebSocket(url, codec.subprotocol === undefined ? [] : [codec.subprotocol]);
+    const socket = options.open();
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => owner.opened();
@@ -49,6 +49,10 @@ export class Link {
       }
       owner.received(replies);
     };
+  }
+
+  accepted(result: { session?: string; node?: string }): void {
+    this.#socket.accepted?.(result);
   }
 
   get bufferedBytes(): number {

@@ -1,8 +1,9 @@
 import type { ClientCodec } from './client-codec.ts';
-import type { Clock, Random, WatchNetwork, WebSocketConstructor } from './platform.ts';
-import { systemClock, systemRandom, systemWebSocket, watchNetwork } from './platform.ts';
+import type { Clock, FetchLike, Random, WatchNetwork, WebSocketConstructor } from './platform.ts';
+import { systemClock, systemFetch, systemRandom, systemWebSocket, watchNetwork } from './platform.ts';
 import { jsonCodec } from './json-codec.ts';
 import type { TokenGetter } from './token-source.ts';
+import { transportNames, type TransportName } from './transports.ts';
 
 export interface TuttiOptions {
   /** The connection token. With `getToken` as well, it is used until it expires. */
@@ -36,15 +37,21 @@ export interface TuttiOptions {
   bufferedBytesMax?: number;
   /** Bytes of one outgoing frame that holds several commands (default 60,000), where the server does not ask for smaller ones. */
   frameBytesMax?: number;
+  /**
+   * Ways to the server, the first choice first (default: all, WebSocket first). Those beside WebSocket are
+   * for servers of this project, where the URL ends in `/connection/websocket`.
+   */
+  transports?: readonly TransportName[];
   WebSocket?: WebSocketConstructor;
+  fetch?: FetchLike;
   clock?: Clock;
   random?: Random;
   watchNetwork?: WatchNetwork;
 }
 
 /** The options with every default filled in. */
-export type Settings = Required<Omit<TuttiOptions, 'token' | 'getToken' | 'data' | 'name' | 'version'>> &
-  Pick<TuttiOptions, 'token' | 'getToken' | 'data' | 'name' | 'version'>;
+export type Settings = Required<Omit<TuttiOptions, Optional>> & Pick<TuttiOptions, Optional>;
+type Optional = 'token' | 'getToken' | 'data' | 'name' | 'version' | 'WebSocket' | 'fetch';
 
 export function settingsFrom(options: TuttiOptions): Settings {
   const settings: Settings = {
@@ -62,11 +69,27 @@ export function settingsFrom(options: TuttiOptions): Settings {
     clock: systemClock,
     random: systemRandom,
     watchNetwork,
-    WebSocket: options.WebSocket ?? systemWebSocket(),
+    transports: transportNames,
+    ...(systemWebSocket && { WebSocket: systemWebSocket }),
+    ...(systemFetch && { fetch: systemFetch }),
     ...options,
   };
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value === 'number' && !(value > 0)) throw new RangeError(`${name} must be above 0, not ${value}`);
   }
   return settings;
+}
+
+/** Of the ways that are wanted those that there are. Throws where there is none. */
+export function usableTransports(url: string, { transports, WebSocket, fetch, codec }: Settings): TransportName[] {
+  const isHttpUsable = fetch !== undefined && codec.http !== undefined && /\/connection\/websocket(?=$|\?)/.test(url);
+  const usable = transports.filter((name) =>
+    name === 'websocket' ? WebSocket !== undefined : isHttpUsable && (name !== 'sse' || codec.name === 'json'),
+  );
+  if (usable.length === 0) {
+    throw new Error(
+      'no way to the server: no WebSocket here (Node before 22? pass { WebSocket }), and no other transport',
+    );
+  }
+  return usable;
 }

@@ -32,9 +32,32 @@ export interface WebSocketLike {
   onerror: ((event: never) => void) | null;
   send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
+  /** The server answered the connect; `session` and `node` where what is sent must name them. */
+  accepted?(result: { session?: string; node?: string }): void;
 }
 
 export type WebSocketConstructor = new (url: string, protocols?: string[]) => WebSocketLike;
+
+/** The part of the standard `fetch` that is used. */
+export type FetchLike = (
+  url: string,
+  init: {
+    method: 'POST';
+    body: string | Uint8Array<ArrayBuffer>;
+    headers: Record<string, string>;
+    signal: AbortLike['signal'];
+  },
+) => Promise<{
+  readonly ok: boolean;
+  readonly status: number;
+  readonly headers: { get(name: string): string | null };
+  readonly body: { getReader(): { read(): Promise<{ value?: Uint8Array | undefined }> } } | null;
+}>;
+
+export interface AbortLike {
+  readonly signal: AbortSignal;
+  abort(): void;
+}
 
 /** Tells when the machine goes online or offline; a page that is looked at again counts as online. Returns the function that stops telling. */
 export type WatchNetwork = (tell: (event: 'online' | 'offline') => void) => () => void;
@@ -42,6 +65,8 @@ export type WatchNetwork = (tell: (event: 'online' | 'offline') => void) => () =
 /** The globals in use, named here because neither the DOM's nor Node's types are assumed. */
 interface Globals {
   WebSocket?: WebSocketConstructor;
+  fetch?: FetchLike;
+  AbortController: new () => AbortLike;
   addEventListener?(name: string, fn: () => void): void;
   removeEventListener?(name: string, fn: () => void): void;
   document?: {
@@ -56,7 +81,7 @@ interface Globals {
   crypto: { getRandomValues(bytes: Uint8Array): Uint8Array };
   console: { error(...parts: unknown[]): void };
   TextEncoder: new () => { encode(text: string): Uint8Array<ArrayBuffer> };
-  TextDecoder: new () => { decode(bytes: Uint8Array): string };
+  TextDecoder: new () => { decode(bytes: Uint8Array, options?: { stream: boolean }): string };
 }
 const globals = globalThis as unknown as Globals;
 
@@ -96,11 +121,19 @@ export const watchNetwork: WatchNetwork = (tell) => {
   };
 };
 
-export function systemWebSocket(): WebSocketConstructor {
-  if (globals.WebSocket === undefined) {
-    throw new Error('no global WebSocket here (Node before 22?): pass one, e.g. { WebSocket: require("ws") }');
-  }
-  return globals.WebSocket;
+export const systemWebSocket = globals.WebSocket;
+
+/** Looked up with each request: tools replace it. */
+export const systemFetch: FetchLike | undefined = globals.fetch && ((url, init) => globals.fetch!(url, init));
+
+export function newAbort(): AbortLike {
+  return new globals.AbortController();
+}
+
+/** Bytes of a text that come in pieces. */
+export function textDecoder(): (bytes: Uint8Array) => string {
+  const decoder = new globals.TextDecoder();
+  return (bytes) => decoder.decode(bytes, { stream: true });
 }
 
 export function soon(fn: () => void): void {

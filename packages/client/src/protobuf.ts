@@ -1,5 +1,6 @@
 import { protobufCodec } from '@tutti/protocol/protobuf';
 import type { ClientCodec } from './client-codec.ts';
+import { protobufHttp } from './protobuf-http.ts';
 import { convertCommand, convertReply, type Convert } from './payloads.ts';
 import { utf8 } from './platform.ts';
 import { wellFormedJson } from './well-formed-json.ts';
@@ -19,6 +20,7 @@ export function protobuf({ payload = 'json' }: ProtobufOptions = {}): ClientCode
     encode: (command) => protobufCodec.encodeCommands([convertCommand(command, encode)]) as Uint8Array<ArrayBuffer>,
     join: (parts) => protobufCodec.joinReplies(parts as Uint8Array[]) as Uint8Array<ArrayBuffer>,
     sizeOf: (part) => part.length,
+    http: protobufHttp,
     decode(frame) {
       if (!(frame instanceof ArrayBuffer)) throw new TypeError('expected a binary frame');
       return protobufCodec.decodeReplies(new Uint8Array(frame)).map((reply) => convertReply(reply, decode));

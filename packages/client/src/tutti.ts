@@ -13,9 +13,12 @@ import {
   type SubscriptionInlet,
   type SubscriptionOptions,
 } from './subscription.ts';
+import type { TransportName } from './transports.ts';
 import { clientErrors, TuttiError } from './tutti-error.ts';
 
 export interface Connected {
+  /** The way to the server. */
+  readonly transport: TransportName;
   /** This connection's id, as others see it. */
   readonly client: string;
   readonly data: unknown;
@@ -45,7 +48,7 @@ export class Tutti extends Emitter<TuttiEvents> {
   readonly #serverSubscriptions: ServerSubscriptions;
   #client: string | undefined;
 
-  /** `url`: `ws:`, `wss:`, `http:` or `https:`. Throws where an option makes no sense, or there is no WebSocket. */
+  /** `url`: `ws:`, `wss:`, `http:` or `https:`. Throws where an option makes no sense, or there is no way to a server. */
   constructor(url: string, options: TuttiOptions = {}) {
     super();
     const settings = settingsFrom(options);
@@ -74,6 +77,11 @@ export class Tutti extends Emitter<TuttiEvents> {
 
   get state(): ConnectionState {
     return this.#connection.state;
+  }
+
+  /** The way to the server; undefined while not connected. */
+  get transport(): TransportName | undefined {
+    return this.#connection.transport;
   }
 
   /** This connection's id; undefined while not connected. */
@@ -217,7 +225,7 @@ export class Tutti extends Emitter<TuttiEvents> {
 
   #accepted({ client, data, node, subs }: ConnectResult<unknown>): void {
     this.#client = client;
-    this.emit('connected', { client, data, node });
+    this.emit('connected', { client, data, node, transport: this.transport! });
     if (this.#client === client) this.#serverSubscriptions.connected(subs ?? {});
   }
 

@@ -63,6 +63,8 @@ export async function connectClient(
     // A test waits for what comes next, not for the back-off of a busy world.
     reconnectMinMs: 20,
     reconnectMaxMs: 200,
+    // A test says which way it goes, also where it cuts that.
+    transports: ['websocket'],
     ...(needsToken ? { token: await node.token({ ...claims, user }) } : {}),
     ...(codec === 'protobuf' ? { codec: protobuf() } : {}),
     ...rest,

@@ -19,15 +19,20 @@ export interface Scene {
   pass(ms: number): Promise<void>;
 }
 
-export function setScene(options: TuttiOptions = {}, script: (server: FakeServer) => void = () => {}): Scene {
+export function setScene(
+  options: TuttiOptions = {},
+  script: (server: FakeServer) => void = () => {},
+  url = 'ws://fake/connection/websocket',
+): Scene {
   const clock = new VirtualClock();
   const server = new FakeServer(clock);
   script(server);
   let tell: ((event: 'online' | 'offline') => void) | undefined;
-  const tutti = new Tutti('ws://fake/connection/websocket', {
+  const tutti = new Tutti(url, {
     clock,
     random: new SeededRandom(7),
     WebSocket: server.WebSocket,
+    transports: ['websocket'],
     watchNetwork: (fn) => {
       tell = fn;
       return () => (tell = undefined);
