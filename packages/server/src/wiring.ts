@@ -50,7 +50,7 @@ import { version } from './version.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
-import { wireHooks } from './wiring/hooks.ts';
+import { wireHooks, type WiredHooks } from './wiring/hooks.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -68,6 +68,7 @@ interface Parts {
   readonly peers: Cluster | SolePeers;
   readonly presence: MemoryPresence | ReplicatedPresence;
   readonly node: Node;
+  readonly hooks: WiredHooks;
   readonly admission: Admission;
   readonly readiness: Readiness;
   readonly transports: readonly (WebSocketTransport | StreamTransport)[];
@@ -126,7 +127,7 @@ function assemble(options: ServerOptions): Parts {
   const canaries = new Canaries(canariesOf(settings, broker, random));
   const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
-  const { hooks, observers } = wireHooks(settings, options.hooks ?? {}, { clock, telemetry });
+  const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });
   const node = new Node({
     clock,
     random,
@@ -137,8 +138,8 @@ function assemble(options: ServerOptions): Parts {
     limits,
     telemetry,
     rpc: new RpcMethods(options.rpc ?? {}),
-    hooks,
-    observers,
+    hooks: asked.hooks,
+    observers: asked.observers,
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,
@@ -155,14 +156,18 @@ function assemble(options: ServerOptions): Parts {
   };
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
-  telemetry.readGauges(() => ({ ...gauges(node, readiness, admission, load), nodes: peers.others.length + 1 }));
+  telemetry.readGauges(() => ({
+    ...gauges(node, readiness, admission, load),
+    nodes: peers.others.length + 1,
+    hook_breakers_open: asked.openBreakers(),
+  }));
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const target = apiTarget({ node, namespaces, presence, telemetry, clock, ...figures });
   const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {
-    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, admission, readiness },
+    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, admission, readiness },
     ...faces(options, { node, nodeName, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
@@ -178,7 +183,8 @@ function faces(
   api: HttpRoute,
 ): Pick<Parts, 'transports' | 'http' | 'operators'> {
   const { node, nodeName, telemetry, readiness } = parts;
-  const transportOptions = { ...settings, nodeName, loopbackOnly: settings.insecure };
+  const hookHeaders = settings.hookHeaders.map((name) => name.toLowerCase());
+  const transportOptions = { ...settings, hookHeaders, nodeName, loopbackOnly: settings.insecure };
   const seams = { ...parts, places: new Places(settings) };
   const websocket = new WebSocketTransport(transportOptions, seams);
   const hub = new StreamHub(transportOptions, seams);
@@ -268,7 +274,8 @@ function drain(parts: Parts, onProgress?: (progress: DrainProgress) => void): Pr
 
 /** What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs. */
 async function shutDown(parts: Parts): Promise<void> {
-  const { stats, loop, readiness, admission, transports, node, http, operators, presence, peers, broker, log } = parts;
+  const { stats, loop, hooks, readiness, admission, transports, node, http, operators, presence, peers, broker, log } =
+    parts;
   const steps: readonly (() => Promise<void> | void)[] = [
     () => readiness.drain(),
     () => admission.drain(),
@@ -279,6 +286,7 @@ async function shutDown(parts: Parts): Promise<void> {
     ...transports.map((transport) => () => transport.empty()),
     () => http.close(),
     () => operators?.close(),
+    () => hooks.close(),
     () => loop.stop(),
     () => readiness.stop(),
     () => presence.close(),
@@ -303,7 +311,7 @@ function gauges(
   readiness: Readiness,
   admission: Admission,
   load: Load,
-): Record<Exclude<GaugeName, 'nodes'>, number> {
+): Record<Exclude<GaugeName, 'nodes' | 'hook_breakers_open'>, number> {
   const { connections, channels, subscriptions } = node.figures(0);
   const progress = node.drainProgress;
   return {

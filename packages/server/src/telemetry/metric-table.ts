@@ -200,6 +200,7 @@ export const gaugeMetrics = {
   draining: { help: '1 from the request to stop.' },
   drain_connections: { help: 'Connections there were when the drain began.' },
   drain_connections_left: { help: 'Connections that the drain has still to close.' },
+  hook_breakers_open: { help: 'HTTP hooks that are not asked now, or tried once, because they failed too often.' },
   drain_closes_per_second: { help: 'Most connections that the drain closes in a second.' },
 } as const satisfies Readonly<Record<string, GaugeMetric>>;
 

@@ -21,6 +21,7 @@ export class PollConnection implements StreamLink {
   readonly transport: string;
   readonly codec: typeof jsonCodec = jsonCodec;
   readonly remoteAddress: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly isOneWay = true;
   readonly isBrief = true;
   readonly held = undefined;
@@ -41,6 +42,7 @@ export class PollConnection implements StreamLink {
   constructor(response: ServerResponse, poll: PollOpening, facts: StreamFacts, owner: StreamOwner) {
     this.transport = facts.transport;
     this.remoteAddress = facts.remoteAddress;
+    if (facts.hookHeaders !== undefined) this.headers = facts.hookHeaders;
     this.#headers = facts.headers;
     this.#response = response;
     this.#poll = poll;

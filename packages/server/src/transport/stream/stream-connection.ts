@@ -31,6 +31,8 @@ export interface StreamFacts {
   readonly remoteAddress: string;
   /** Absent: the peer only listens. */
   readonly session?: string;
+  /** Headers of the request, as hooks are shown them. */
+  readonly hookHeaders?: Readonly<Record<string, string>>;
   /** Headers of the response, besides its type. */
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -59,6 +61,7 @@ export class StreamConnection implements StreamLink {
   readonly transport: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly session?: string;
   readonly isOneWay: boolean;
   readonly #response: ServerResponse;
@@ -80,6 +83,7 @@ export class StreamConnection implements StreamLink {
     this.remoteAddress = facts.remoteAddress;
     this.isOneWay = facts.session === undefined;
     if (facts.session !== undefined) this.session = facts.session;
+    if (facts.hookHeaders !== undefined) this.headers = facts.hookHeaders;
     this.#headers = facts.headers;
     this.#response = response;
     this.#framing = framing;

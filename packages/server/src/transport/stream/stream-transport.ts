@@ -4,6 +4,7 @@ import type { Random } from '../../core/random.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
+import { keptHeaders } from '../kept-headers.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
 import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
@@ -23,6 +24,8 @@ export interface StreamOptions extends OriginRules {
   readonly connectionsPerAddressMax: number;
   /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** Headers that are kept for hooks, by lower-case name. */
+  readonly hookHeaders: readonly string[];
   /** Time for queued output; then the connection is terminated. */
   readonly closeTimeoutMs: number;
 }
@@ -35,6 +38,7 @@ export const streamDefaults: StreamOptions = {
   connectionsMax: 50_000,
   connectionsPerAddressMax: 200,
   trustedProxies: [],
+  hookHeaders: [],
   closeTimeoutMs: 5_000,
 };
 
@@ -183,11 +187,13 @@ export class StreamTransport implements Transport {
     remoteAddress: string,
     accept: (connection: Connection) => ConnectionHandler,
   ): Promise<UpgradeRefusal | undefined> {
-    const { emulation, seams } = this.#hub;
+    const { emulation, options, seams } = this.#hub;
+    const hookHeaders = keptHeaders(request, options.hookHeaders);
     const facts = {
       transport: this.name,
       remoteAddress,
       headers: corsHeaders(request),
+      ...(hookHeaders === undefined ? {} : { hookHeaders }),
       ...(this.#kind.isOneWay ? {} : { session: seams.random.id() }),
     };
     // A network that vanished without a word shows sooner.

@@ -6,6 +6,12 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport.ts';
 import { closeReason, pingFrame, webSocketFrame } from './frame.ts';
 
+/** What is known of a peer when it opens a connection. */
+export interface PeerFacts {
+  readonly remoteAddress: string;
+  readonly headers: Connection['headers'] | undefined;
+}
+
 /** What a connection needs of its transport; one object for all of them. */
 export interface ConnectionOwner {
   readonly clock: Clock;
@@ -61,6 +67,7 @@ interface Tagged {
 export class WebSocketConnection implements Connection {
   readonly codec: Codec;
   readonly remoteAddress: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly #ws: WebSocket;
   readonly #socket: Duplex;
   readonly #owner: ConnectionOwner;
@@ -85,12 +92,19 @@ export class WebSocketConnection implements Connection {
   #framesReceived = 0;
   #framesAtSweep = -1;
 
-  constructor(ws: WebSocket, socket: Duplex, codec: Codec, remoteAddress: string, owner: ConnectionOwner) {
+  constructor(
+    ws: WebSocket,
+    socket: Duplex,
+    codec: Codec,
+    { remoteAddress, headers }: PeerFacts,
+    owner: ConnectionOwner,
+  ) {
     this.#ws = ws;
     this.#socket = socket;
     this.#owner = owner;
     this.codec = codec;
     this.remoteAddress = remoteAddress;
+    if (headers !== undefined) this.headers = headers;
     (ws as Tagged)[connectionOf] = this;
     (socket as Tagged)[connectionOf] = this;
     ws.on('message', onMessage);

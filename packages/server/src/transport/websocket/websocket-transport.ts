@@ -8,11 +8,12 @@ import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
+import { keptHeaders } from '../kept-headers.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
 import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
-import { WebSocketConnection, type ConnectionOwner } from './websocket-connection.ts';
+import { WebSocketConnection, type ConnectionOwner, type PeerFacts } from './websocket-connection.ts';
 
 export interface WebSocketOptions extends OriginRules {
   /** Bytes of one message from a peer, all its fragments together. */
@@ -21,6 +22,8 @@ export interface WebSocketOptions extends OriginRules {
   readonly connectionsPerAddressMax: number;
   /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
   readonly trustedProxies: readonly string[];
+  /** Headers that are kept for hooks, by lower-case name. */
+  readonly hookHeaders: readonly string[];
   /** Time for queued output and the closing handshake; then the connection is terminated. */
   readonly closeTimeoutMs: number;
   /** How often messages that were begun and not finished are looked for; the second look ends them. */
@@ -34,6 +37,7 @@ export const webSocketDefaults: WebSocketOptions = {
   connectionsMax: 50_000,
   connectionsPerAddressMax: 200,
   trustedProxies: [],
+  hookHeaders: [],
   closeTimeoutMs: 5_000,
   sweepIntervalMs: 5_000,
 };
@@ -129,8 +133,9 @@ export class WebSocketTransport implements Transport {
       return handshake.refusal;
     }
     const codec = handshake.format === 'protobuf' ? protobufCodec : jsonCodec;
+    const facts = { remoteAddress: address, headers: keptHeaders(request, this.#options.hookHeaders) };
     this.#server.handleUpgrade(request, socket, head, (ws) => {
-      this.#open(ws, socket, codec, address, accept);
+      this.#open(ws, socket, codec, facts, accept);
     });
     return undefined;
   }
@@ -165,12 +170,12 @@ export class WebSocketTransport implements Transport {
     ws: WebSocket,
     socket: Duplex,
     codec: Codec,
-    address: string,
+    facts: PeerFacts,
     accept: (connection: Connection) => ConnectionHandler,
   ): void {
-    const connection = new WebSocketConnection(ws, socket, codec, address, this.#owner);
+    const connection = new WebSocketConnection(ws, socket, codec, facts, this.#owner);
     this.#connections.add(connection);
-    this.#places.take(address);
+    this.#places.take(facts.remoteAddress);
     this.#sweepLater();
     try {
       connection.begin(accept(connection));
