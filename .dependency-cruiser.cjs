@@ -14,7 +14,8 @@ const contracts = [
   `${server}/auth/(authenticator|authorizer|capability)[.]ts$`,
   `${server}/cluster/(control-bus|peers|message-fields)[.]ts$`,
   `${server}/hooks/hooks[.]ts$`,
-  `${server}/config/(api-key|hook-functions|namespace|redis-target|rpc-handler|token-key|settings|tenant)[.]ts$`,
+  `${server}/config/(api-key|channel-pattern|hook-functions|namespace|redis-target|rpc-handler|token-key)[.]ts$`,
+  `${server}/config/(settings|tenant)[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
   `${server}/observer/node-observer[.]ts$`,
   // How requests are signed is agreed with whoever receives them: one format for webhooks and hooks.

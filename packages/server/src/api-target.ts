@@ -2,7 +2,10 @@ import { Rejection, rejections, unsubscribes } from '@tutti/protocol';
 import type { ApiNode, ApiTarget } from './api/index.ts';
 import type { Namespaces } from './config/namespaces.ts';
 import { channelWithin, isTenantName } from './config/tenant.ts';
+import { MessageFields } from './cluster/message-fields.ts';
+import type { Peers } from './cluster/peers.ts';
 import type { Clock } from './core/clock.ts';
+import type { ClusterDirectory } from './core/cluster-directory.ts';
 import { fixedLimits } from './core/limits.ts';
 import type { Node } from './core/node.ts';
 import { rejectionOf } from './core/rejection-of.ts';
@@ -11,6 +14,9 @@ import type { Telemetry } from './telemetry/telemetry.ts';
 
 export interface ApiTargetParts {
   readonly node: Node;
+  /** Of the connections of all nodes. */
+  readonly directory: ClusterDirectory;
+  readonly peers: Peers;
   readonly namespaces: Namespaces;
   readonly presence: Presence;
   readonly telemetry: Telemetry;
@@ -22,17 +28,26 @@ export interface ApiTargetParts {
   readonly tenantClaim: string;
 }
 
+/** The topic of the nodes' figures. */
+const nodesTopic = 'figures';
+
 /** A node, as the server API sees it: the operator's own space, until `within` says another. */
 export function apiTarget(parts: ApiTargetParts): ApiTarget {
   const startedMs = parts.clock.monotonic();
   const cpuAtStart = process.cpuUsage();
-  return targetWithin('', parts, () => nodeFacts(parts, startedMs, cpuAtStart));
+  const here = (): ApiNode => nodeFacts(parts, startedMs, cpuAtStart);
+  const { peers } = parts;
+  peers.answer(nodesTopic, () => undefined, here);
+  return targetWithin('', parts, async () => {
+    const { answers, silent } = await peers.survey(nodesTopic, {}, readNodeFacts);
+    const others = answers.map(({ answer }) => answer).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { nodes: [here(), ...others], silent };
+  });
 }
 
 // long on purpose: one short line a method, and nothing to follow.
 function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['info']): ApiTarget {
-  const { node, namespaces, presence, historyPageMax } = parts;
-  const { directory } = node;
+  const { node, directory, namespaces, presence, historyPageMax } = parts;
   const channelOf = (name: string): string => {
     namespaces.resolve(name);
     return channelWithin(tenant, name);
@@ -73,18 +88,17 @@ function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['in
       throw new Rejection(rejections.limitExceeded, message);
     },
     presenceStats: async (name) => presence.stats(channelOf(name)),
-    subscribe: (whose, name, wanted) => directory.subscribe({ ...whose, tenant }, name, wanted),
-    unsubscribe: (whose, name) => {
+    subscribe: async (whose, name, wanted) => {
       namespaces.resolve(name);
-      directory.unsubscribe({ ...whose, tenant }, name, unsubscribes.server);
+      return directory.subscribe({ ...whose, tenant }, name, wanted);
     },
-    disconnect: (whose, kind, except) => {
-      directory.disconnect({ ...whose, tenant }, kind, except);
+    unsubscribe: async (whose, name) => {
+      namespaces.resolve(name);
+      return directory.unsubscribe({ ...whose, tenant }, name, unsubscribes.server);
     },
-    refresh: (whose, expiresAtMs, shown) => {
-      directory.refresh({ ...whose, tenant }, expiresAtMs, shown);
-    },
-    channels: (query, isAsked) => directory.channels(query, isAsked, tenant),
+    disconnect: (whose, kind, except) => directory.disconnect({ ...whose, tenant }, kind, except),
+    refresh: (whose, expiresAtMs, shown) => directory.refresh({ ...whose, tenant }, expiresAtMs, shown),
+    channels: (query, filter) => directory.channels(query, filter, tenant),
     connections: (query, user) => directory.connections(query, { tenant, ...(user === undefined ? {} : { user }) }),
     info,
     rejectionOf: (error) => rejectionFor(error, parts),
@@ -105,6 +119,18 @@ function nodeFacts(
     ...{ connections, channels, subscriptions, users: node.directory.users },
     cpuPercent: Math.round(((user + system) / 1_000 / uptimeMs) * 1_000) / 10,
     ...{ rssBytes: rss, heapBytes: heapUsed },
+  };
+}
+
+/** Throws `BadMessage`. */
+function readNodeFacts(value: unknown): ApiNode {
+  const fields = new MessageFields(value);
+  return {
+    ...{ name: fields.text('name'), version: fields.text('version') },
+    ...{ uptimeSeconds: fields.number('uptimeSeconds'), cpuPercent: fields.number('cpuPercent') },
+    ...{ connections: fields.count('connections'), users: fields.count('users') },
+    ...{ channels: fields.count('channels'), subscriptions: fields.count('subscriptions') },
+    ...{ rssBytes: fields.count('rssBytes'), heapBytes: fields.count('heapBytes') },
   };
 }
 

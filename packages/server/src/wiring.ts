@@ -18,6 +18,7 @@ import { isTenantName } from './config/tenant.ts';
 import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
 import { Fault } from './core/fault.ts';
+import { ClusterDirectory } from './core/cluster-directory.ts';
 import { Admission, type Load } from './core/admission.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { Limits } from './core/limits.ts';
@@ -163,7 +164,8 @@ function assemble(options: ServerOptions): Parts {
   }));
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
-  const target = apiTarget({ node, namespaces, presence, telemetry, clock, ...figures });
+  const directory = new ClusterDirectory(node.directory, { peers, telemetry });
+  const target = apiTarget({ node, directory, peers, namespaces, presence, telemetry, clock, ...figures });
   const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {

@@ -29,15 +29,25 @@ export interface ApiTarget {
     query?: PageQuery,
   ): Promise<{ readonly members: readonly ClientInfo[]; readonly hasMore: boolean }>;
   presenceStats(channel: string): Promise<{ readonly clients: number; readonly users: number }>;
-  subscribe(whose: Whose, channel: string, wanted: WantedSubscription): Promise<void>;
-  unsubscribe(whose: Whose, channel: string): void;
-  disconnect(whose: Whose, kind: DisconnectKind | undefined, except: readonly string[]): void;
-  refresh(whose: Whose, expiresAtMs: number, info?: Uint8Array): void;
-  channels(query: PageQuery, isAsked: (channel: string) => boolean): Page<number>;
-  connections(query: PageQuery, user?: string): Page<ApiConnection>;
-  info(): ApiNode;
+  // These concern the connections of all nodes.
+  subscribe(whose: Whose, channel: string, wanted: WantedSubscription): Promise<Heard>;
+  unsubscribe(whose: Whose, channel: string): Promise<Heard>;
+  disconnect(whose: Whose, kind: DisconnectKind | undefined, except: readonly string[]): Promise<Heard>;
+  refresh(whose: Whose, expiresAtMs: number, info?: Uint8Array): Promise<Heard>;
+  /** Names that match `pattern`, and one of `within` where it is given. */
+  channels(
+    query: PageQuery,
+    filter: { readonly pattern: string; readonly within?: readonly string[] },
+  ): Promise<Page<number> & Heard>;
+  connections(query: PageQuery, user?: string): Promise<Page<ApiConnection> & Heard>;
+  info(): Promise<{ readonly nodes: readonly ApiNode[] } & Heard>;
   /** What a caller is told of an error; faults and bugs are logged there, and told as such. */
   rejectionOf(error: unknown): Rejection;
+}
+
+export interface Heard {
+  /** Names of nodes that did not answer in time: nothing is known of them. */
+  readonly silent: readonly string[];
 }
 
 /** Connections of a user, or one by its client id; at least one of the two is given. */

@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Rejection, rejections } from '@tutti/protocol';
 import type { ApiKey } from '../config/api-key.ts';
+import { matchesPattern } from '../config/channel-pattern.ts';
 
 /** The keys of a node, by hash: no comparison takes longer the more of a key is guessed. */
 export class ApiKeys {
@@ -35,12 +36,7 @@ export function mayCall({ allow, channels, tenant }: ApiKey, method: string): bo
 
 /** The string that is asked is the one that is used afterwards (S10): a name that is not canonical is refused there. */
 export function mayUse({ channels }: ApiKey, channel: string): boolean {
-  return channels === undefined || channels.some((pattern) => matches(pattern, channel));
-}
-
-/** A pattern is a name, or a beginning and `*`; no channel name has a `*`. */
-export function matches(pattern: string, channel: string): boolean {
-  return pattern.endsWith('*') ? channel.startsWith(pattern.slice(0, -1)) : channel === pattern;
+  return channels === undefined || channels.some((pattern) => matchesPattern(pattern, channel));
 }
 
 /** Throws `Rejection`. */

@@ -1,7 +1,7 @@
-import { apiBounds, type Page } from '../contract.ts';
+import { apiBounds, type ApiNode, type Page } from '../contract.ts';
 import type { FieldTable, ValuesOf } from '../fields.ts';
-import { matches, mayUse } from '../keys.ts';
 import { method, type ApiMethod } from '../method.ts';
+import { silentField, silentNodes } from './silent-nodes.ts';
 
 const pageFields = {
   limit: {
@@ -15,7 +15,7 @@ const pageFields = {
 const nextCursor = { type: 'text', description: 'There are more: ask again with it as `cursor`.' } as const;
 
 const channelFields = {
-  num_clients: { type: 'integer', required: true, description: 'Subscriptions on this node.' },
+  num_clients: { type: 'integer', required: true, description: 'Subscriptions, on all nodes.' },
 } as const satisfies FieldTable;
 
 const connectionFields = {
@@ -28,7 +28,7 @@ const connectionFields = {
 
 export const channels: ApiMethod = method({
   name: 'channels',
-  summary: 'Channels with a subscriber on this node, by name. A key bound to channels sees those alone.',
+  summary: 'Channels with a subscriber on any node, by name. A key bound to channels sees those alone.',
   params: {
     pattern: { type: 'text', description: 'A name, or its beginning and `*`.' },
     ...pageFields,
@@ -36,19 +36,19 @@ export const channels: ApiMethod = method({
   result: {
     channels: { type: 'map', of: channelFields, required: true, description: 'By name.' },
     next_cursor: nextCursor,
+    ...silentField,
   },
-  run({ pattern = '*', limit, cursor = '' }, { target, key }) {
-    const page = target.channels(
-      { after: cursor, limit: limitOf(limit) },
-      (channel) => matches(pattern, channel) && mayUse(key, channel),
-    );
-    return { channels: recordOf(page, (clients) => ({ num_clients: clients })), ...next(page) };
+  async run({ pattern = '*', limit, cursor = '' }, { target, key: { channels: within } }) {
+    const query = { after: cursor, limit: limitOf(limit) };
+    const page = await target.channels(query, { pattern, ...(within === undefined ? {} : { within }) });
+    const shown = recordOf(page, (clients) => ({ num_clients: clients }));
+    return { channels: shown, ...next(page), ...silentNodes(page) };
   },
 });
 
 export const connections: ApiMethod = method({
   name: 'connections',
-  summary: 'Connections of this node, by client id.',
+  summary: 'Connections of all nodes, by client id.',
   params: {
     user: { type: 'text', description: 'Only those of this user.' },
     expression: { type: 'refused', description: 'select by user, or filter the pages' },
@@ -57,9 +57,10 @@ export const connections: ApiMethod = method({
   result: {
     connections: { type: 'map', of: connectionFields, required: true, description: 'By client id.' },
     next_cursor: nextCursor,
+    ...silentField,
   },
-  run({ user, limit, cursor = '' }, { target }) {
-    const page = target.connections({ after: cursor, limit: limitOf(limit) }, user);
+  async run({ user, limit, cursor = '' }, { target }) {
+    const page = await target.connections({ after: cursor, limit: limitOf(limit) }, user);
     const shown = recordOf(page, (each): ValuesOf<typeof connectionFields> => ({
       user: each.user,
       transport: each.transport,
@@ -67,58 +68,64 @@ export const connections: ApiMethod = method({
       num_subs: each.subscriptions,
       lag_bytes: each.lagBytes,
     }));
-    return { connections: shown, ...next(page) };
+    return { connections: shown, ...next(page), ...silentNodes(page) };
   },
 });
+
+const nodeFields = {
+  uid: { type: 'text', required: true, description: 'Name of the node.' },
+  name: { type: 'text', required: true, description: 'Name of the node.' },
+  version: { type: 'text', required: true, description: 'Of the server.' },
+  uptime: { type: 'integer', required: true, description: 'Seconds.' },
+  num_clients: { type: 'integer', required: true, description: 'Connections.' },
+  num_users: { type: 'integer', required: true, description: 'Distinct users.' },
+  num_channels: { type: 'integer', required: true, description: 'Channels with a subscriber.' },
+  num_subs: { type: 'integer', required: true, description: 'Subscriptions.' },
+  process: {
+    type: 'object',
+    required: true,
+    description: 'The process.',
+    fields: {
+      cpu: { type: 'number', required: true, description: 'Per cent of one core, since the start.' },
+      rss: { type: 'integer', required: true, description: 'Resident memory, bytes.' },
+      heap: { type: 'integer', required: true, description: 'Heap in use, bytes.' },
+    },
+  },
+} as const satisfies FieldTable;
 
 export const info: ApiMethod = method({
   name: 'info',
   ofNode: true,
-  summary: 'The node and its figures.',
+  summary: 'The nodes and their figures.',
   params: {},
   result: {
     nodes: {
       type: 'list',
       required: true,
-      description: 'One: this node.',
-      of: {
-        uid: { type: 'text', required: true, description: 'Name of the node.' },
-        name: { type: 'text', required: true, description: 'Name of the node.' },
-        version: { type: 'text', required: true, description: 'Of the server.' },
-        uptime: { type: 'integer', required: true, description: 'Seconds.' },
-        num_clients: { type: 'integer', required: true, description: 'Connections.' },
-        num_users: { type: 'integer', required: true, description: 'Distinct users.' },
-        num_channels: { type: 'integer', required: true, description: 'Channels with a subscriber.' },
-        num_subs: { type: 'integer', required: true, description: 'Subscriptions.' },
-        process: {
-          type: 'object',
-          required: true,
-          description: 'The process.',
-          fields: {
-            cpu: { type: 'number', required: true, description: 'Per cent of one core, since the start.' },
-            rss: { type: 'integer', required: true, description: 'Resident memory, bytes.' },
-            heap: { type: 'integer', required: true, description: 'Heap in use, bytes.' },
-          },
-        },
-      },
+      description: 'This node first.',
+      of: nodeFields,
     },
+    ...silentField,
   },
-  run(_params, { target }) {
-    const node = target.info();
-    const facts = {
-      uid: node.name,
-      name: node.name,
-      version: node.version,
-      uptime: Math.floor(node.uptimeSeconds),
-      num_clients: node.connections,
-      num_users: node.users,
-      num_channels: node.channels,
-      num_subs: node.subscriptions,
-      process: { cpu: node.cpuPercent, rss: node.rssBytes, heap: node.heapBytes },
-    };
-    return { nodes: [facts] };
+  async run(_params, { target }) {
+    const found = await target.info();
+    return { nodes: found.nodes.map(shownNode), ...silentNodes(found) };
   },
 });
+
+function shownNode(node: ApiNode): ValuesOf<typeof nodeFields> {
+  return {
+    uid: node.name,
+    name: node.name,
+    version: node.version,
+    uptime: Math.floor(node.uptimeSeconds),
+    num_clients: node.connections,
+    num_users: node.users,
+    num_channels: node.channels,
+    num_subs: node.subscriptions,
+    process: { cpu: node.cpuPercent, rss: node.rssBytes, heap: node.heapBytes },
+  };
+}
 
 function limitOf(limit = 0): number {
   return limit === 0 ? apiBounds.pageMax : Math.min(limit, apiBounds.pageMax);

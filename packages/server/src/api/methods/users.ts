@@ -5,6 +5,7 @@ import type { FieldTable } from '../fields.ts';
 import { mustMayUse } from '../keys.ts';
 import { method, type ApiMethod } from '../method.ts';
 import { positionFields } from './history.ts';
+import { silentField, silentNodes } from './silent-nodes.ts';
 
 const whoseFields = {
   user: { type: 'text', description: 'All connections of this user.' },
@@ -29,18 +30,18 @@ export const subscribe: ApiMethod = method({
     recover_since: { type: 'object', fields: positionFields, description: 'What came after it is sent first.' },
     override: { type: 'refused', description: 'the options of the namespace hold' },
   },
-  result: {},
+  result: silentField,
   async run({ channel, info, b64info, data, b64data, expire_at: expireAt = 0, recover_since: since, ...rest }, call) {
     mustMayUse(call.key, channel);
     const shown = info ?? checkedJson('b64info', b64info);
     const handed = data ?? checkedJson('b64data', b64data);
-    await call.target.subscribe(whoseOf(rest), channel, {
+    const heard = await call.target.subscribe(whoseOf(rest), channel, {
       ...(shown === undefined ? {} : { info: shown }),
       ...(handed === undefined ? {} : { data: handed }),
       ...(expireAt === 0 ? {} : { expiresAtMs: expireAt * 1_000 }),
       ...(since === undefined ? {} : { recoverSince: { offset: since.offset ?? 0, epoch: since.epoch ?? '' } }),
     });
-    return {};
+    return silentNodes(heard);
   },
 });
 
@@ -48,11 +49,10 @@ export const unsubscribe: ApiMethod = method({
   name: 'unsubscribe',
   summary: 'Ends subscriptions of a user to a channel. Clients do not subscribe again by themselves.',
   params: { channel: { type: 'text', required: true, description: 'Which channel.' }, ...whoseFields },
-  result: {},
-  run({ channel, ...rest }, call) {
+  result: silentField,
+  async run({ channel, ...rest }, call) {
     mustMayUse(call.key, channel);
-    call.target.unsubscribe(whoseOf(rest), channel);
-    return {};
+    return silentNodes(await call.target.unsubscribe(whoseOf(rest), channel));
   },
 });
 
@@ -80,10 +80,10 @@ export const disconnect: ApiMethod = method({
       description: 'Default: 3503, force disconnect.',
     },
   },
-  result: {},
-  run({ whitelist = [], disconnect: kind, ...rest }, call) {
-    call.target.disconnect(whoseOf(rest), kind === undefined ? undefined : kindOf(kind), whitelist);
-    return {};
+  result: silentField,
+  async run({ whitelist = [], disconnect: kind, ...rest }, call) {
+    const told = kind === undefined ? undefined : kindOf(kind);
+    return silentNodes(await call.target.disconnect(whoseOf(rest), told, whitelist));
   },
 });
 
@@ -96,13 +96,12 @@ export const refresh: ApiMethod = method({
     expire_at: { type: 'integer', max: secondsMax, description: 'The new end, seconds since 1970.' },
     info: { type: 'json', description: 'Shown as `conn_info` from the next join on.' },
   },
-  result: {},
-  run({ expired = false, expire_at: expireAt = 0, info, ...rest }, call) {
+  result: silentField,
+  async run({ expired = false, expire_at: expireAt = 0, info, ...rest }, call) {
     const whose = whoseOf(rest);
-    if (expired) call.target.disconnect(whose, disconnects.connectionExpired, []);
-    else if (expireAt > 0) call.target.refresh(whose, expireAt * 1_000, info);
-    else throw new Rejection(rejections.badRequest, 'needs expire_at, or expired');
-    return {};
+    if (expired) return silentNodes(await call.target.disconnect(whose, disconnects.connectionExpired, []));
+    if (expireAt > 0) return silentNodes(await call.target.refresh(whose, expireAt * 1_000, info));
+    throw new Rejection(rejections.badRequest, 'needs expire_at, or expired');
   },
 });
 
