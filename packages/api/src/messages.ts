@@ -96,6 +96,13 @@ export interface DisconnectOptions {
 /** `expire_at`: seconds since 1970. */
 export type RefreshOptions = { expired: true } | { expire_at: number; info?: unknown };
 
+/**
+ * `user`: all that was given until `issued_before` (absent: now). `jti`: one token, which `expire_at` ends anyhow.
+ * `client`: one connection, and the token that it came with. Times: seconds since 1970.
+ */
+export type Revoked =
+  { user: string; issued_before?: number } | { jti: string; expire_at?: number } | { client: string };
+
 export interface PageOptions {
   limit?: number;
   /** `next_cursor` of the page before. */

@@ -34,6 +34,10 @@ test('every method, typed, against a node', { timeout }, async (t) => {
   await api.unsubscribe({ user: 'ann' }, 'chat:a');
   await api.disconnect({ user: 'ann' }, { disconnect: { code: 4_500 } });
   await api.refresh({ user: 'ann' }, { expired: true });
+  await api.revoke({ user: 'ann', issued_before: 1 });
+  await api.revoke({ jti: 'a', expire_at: 2 });
+  await api.revoke({ client: 'c' });
+  await assert.rejects(api.within('acme').presenceStats('chat:a'), /has no tenants/);
   const replies = await api.batch([{ publish: { channel: 'live:a', data: 1 } }, { history: {} }], { parallel: true });
   assert.deepEqual([replies[0]?.['publish'], replies[1]?.error?.code], [{}, 107]);
 });

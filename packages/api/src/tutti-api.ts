@@ -16,6 +16,7 @@ import type {
   PublishResponse,
   PublishResult,
   RefreshOptions,
+  Revoked,
   SubscribeOptions,
   Whose,
 } from './messages.ts';
@@ -24,6 +25,8 @@ export interface TuttiApiOptions {
   /** Where the node is, such as `https://rt.example.com`. */
   readonly url: string;
   readonly key: string;
+  /** Whose channels and users are meant, where the node has tenants. Commands of a batch name theirs themselves. */
+  readonly tenant?: string;
   /** Of one attempt. Default 5,000. */
   readonly timeoutMs?: number;
   /** Attempts after the first, where repeating does no harm. Default 3. */
@@ -49,7 +52,7 @@ const waitMsMax = 2_000;
  * carries an idempotency key for that, so that it takes effect once. Nothing else is repeated.
  */
 export class TuttiApi {
-  readonly #options: Required<TuttiApiOptions>;
+  readonly #options: Required<Omit<TuttiApiOptions, 'tenant'>> & Pick<TuttiApiOptions, 'tenant'>;
 
   constructor(options: TuttiApiOptions) {
     this.#options = { timeoutMs: 5_000, retries: 3, fetch: (input, init) => fetch(input, init), ...options };
@@ -83,6 +86,16 @@ export class TuttiApi {
 
   async refresh(whose: Whose, options: RefreshOptions): Promise<void> {
     await this.#result('refresh', { ...whose, ...options }, false);
+  }
+
+  /** Ends what they were allowed, for as long as their tokens would have been good. Repeating it does no harm. */
+  async revoke(whom: Revoked): Promise<void> {
+    await this.#result('revoke', whom, true);
+  }
+
+  /** The same node, within a tenant: every call names it. */
+  within(tenant: string): TuttiApi {
+    return new TuttiApi({ ...this.#options, tenant });
   }
 
   /** By client id. */
@@ -123,7 +136,9 @@ export class TuttiApi {
   }
 
   async #result<T>(method: string, params: object, isRepeatable: boolean): Promise<T> {
-    const { result } = await this.#ask(method, params, isRepeatable);
+    const { tenant } = this.#options;
+    const whole = tenant === undefined ? params : { ...params, tenant };
+    const { result } = await this.#ask(method, whole, isRepeatable);
     if (result === undefined) throw new ApiUnavailable(`the answer to ${method} has no result`);
     return result as T;
   }

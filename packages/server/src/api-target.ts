@@ -98,6 +98,7 @@ function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['in
     },
     disconnect: (whose, kind, except) => directory.disconnect({ ...whose, tenant }, kind, except),
     refresh: (whose, expiresAtMs, shown) => directory.refresh({ ...whose, tenant }, expiresAtMs, shown),
+    revoke: (wanted) => node.revocations.revoke({ ...wanted, tenant }),
     channels: (query, filter) => directory.channels(query, filter, tenant),
     connections: (query, user) => directory.connections(query, { tenant, ...(user === undefined ? {} : { user }) }),
     info,

@@ -40,6 +40,11 @@ export interface TuttiServer {
    * a code of 2500 or more the clients subscribe again.
    */
   unsubscribe(user: string, channel: string, kind?: DisconnectKind): number;
+  /**
+   * Ends what a user, a token or a connection was allowed, on every node, and keeps it from coming back with the
+   * same token. Resolves when it is on the list. Throws `Rejection` (a full list), `Fault`.
+   */
+  revoke(whom: RevokedSubject): Promise<void>;
   /** The same for one tenant: its channels, and its users. Needs the option `tenantClaim`. Throws `Rejection` for a name no tenant can have. */
   within(tenant: string): TenantFace;
   figures(): NodeFigures;
@@ -56,7 +61,16 @@ export interface TuttiServer {
 }
 
 /** What of a node belongs to a tenant. */
-export type TenantFace = Pick<TuttiServer, 'publish' | 'history' | 'presence' | 'disconnect' | 'unsubscribe'>;
+export type TenantFace = Pick<
+  TuttiServer,
+  'publish' | 'history' | 'presence' | 'disconnect' | 'unsubscribe' | 'revoke'
+>;
+
+/** `issuedBefore`, `expires`: milliseconds since 1970; see `revoke` in docs/guides/revocation.md. */
+export type RevokedSubject =
+  | { readonly user: string; readonly issuedBefore?: number }
+  | { readonly jti: string; readonly expires?: number }
+  | { readonly client: string };
 
 export interface ServerPublishOptions {
   /** A repetition within the window takes effect once (DEL-6). */

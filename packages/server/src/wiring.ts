@@ -48,6 +48,7 @@ import { httpStream, longPoll, sse, uniSse } from './transport/stream/stream-kin
 import { StreamHub, StreamTransport } from './transport/stream/stream-transport.ts';
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
+import { revocationOptions } from './wiring/revocation-options.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
@@ -138,6 +139,7 @@ function assemble(options: ServerOptions): Parts {
     authorizer: new NamespaceAuthorizer(settings),
     limits,
     telemetry,
+    revocations: revocationOptions(settings, clock, engine.revocations),
     rpc: new RpcMethods(options.rpc ?? {}),
     hooks: asked.hooks,
     observers: asked.observers,
@@ -291,6 +293,7 @@ async function shutDown(parts: Parts): Promise<void> {
     () => hooks.close(),
     () => loop.stop(),
     () => readiness.stop(),
+    () => node.revocations.close(),
     () => presence.close(),
     () => peers.close(),
     () => broker.close(),

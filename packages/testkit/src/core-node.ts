@@ -6,6 +6,7 @@ import {
   MemoryPresence,
   NamespaceAuthorizer,
   nullLog,
+  MemoryRevocationList,
   Namespaces,
   Node,
   RpcMethods,
@@ -17,6 +18,7 @@ import {
   type Namespace,
   type NodeObserver,
   type Random,
+  type RevocationOptions,
   type RpcHandler,
 } from '@tutti/server/internal';
 import { MemoryConnection } from './memory-connection.ts';
@@ -32,6 +34,8 @@ export interface CoreNodeOptions {
   readonly authenticator?: Authenticator;
   readonly rpc?: Record<string, RpcHandler>;
   readonly positionCheckIntervalMs?: number;
+  /** Default: a list in memory, re-read every 5 s. */
+  readonly revocations?: Partial<RevocationOptions>;
   readonly hooks?: Hooks;
   readonly observers?: readonly NodeObserver[];
 }
@@ -117,6 +121,12 @@ export class CoreNode {
       authorizer: new NamespaceAuthorizer({ personalNamespace: 'personal' }),
       limits: { ...testLimits, ...options.limits },
       telemetry: this.counters,
+      revocations: {
+        list: new MemoryRevocationList({ clock: this.clock, revocationsMax: 100_000 }),
+        pollIntervalMs: 5_000,
+        tokenLifetimeMaxMs: 0,
+        ...options.revocations,
+      },
       rpc: new RpcMethods(options.rpc ?? {}),
       node: {
         name: 'node-1',

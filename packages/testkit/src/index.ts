@@ -35,3 +35,9 @@ export { connectClient, type ConnectClientOptions, type ConnectedClient, type Fo
 export { testSettings, testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
 export { PlainEventSource, type StreamEvent } from './plain-event-source.ts';
 export { smallDisk } from './small-disk.ts';
+export {
+  revocationListConformance,
+  type RevocationListConformanceOptions,
+  type RevocationListUnderTest,
+} from './conformance/revocation-list.ts';
+export { HintlessRevocationList } from './hintless-revocation-list.ts';

@@ -21,6 +21,7 @@ const params: Readonly<Record<string, object>> = {
   unsubscribe: { user: 'u' },
   disconnect: { user: 'u' },
   refresh: { user: 'u', expired: true },
+  revoke: { user: 'u' },
 };
 
 function call(api: ApiNodeUnderTest, key: string, method: string, channel: string): Promise<Answer> {
@@ -39,7 +40,7 @@ async function verdict(api: ApiNodeUnderTest, key: string, method: string, chann
 
 test('S36: the rights of a key: methods, channels, and what concerns no channel', { timeout }, async (t) => {
   const api = await startApi(t, { keys });
-  const byUser = ['disconnect', 'refresh', 'connections', 'info'];
+  const byUser = ['disconnect', 'refresh', 'revoke', 'connections', 'info'];
   for (const method of methods.keys()) {
     assert.equal(await verdict(api, 'all', method, 'chat:a'), 'yes', method);
     const isWriting = method === 'publish' || method === 'broadcast';

@@ -34,6 +34,8 @@ export interface ApiTarget {
   unsubscribe(whose: Whose, channel: string): Promise<Heard>;
   disconnect(whose: Whose, kind: DisconnectKind | undefined, except: readonly string[]): Promise<Heard>;
   refresh(whose: Whose, expiresAtMs: number, info?: Uint8Array): Promise<Heard>;
+  /** Resolves when it holds here and is on the list. Milliseconds since 1970 when it ends by itself; undefined: never. */
+  revoke(wanted: WantedRevocation): Promise<number | undefined>;
   /** Names that match `pattern`, and one of `within` where it is given. */
   channels(
     query: PageQuery,
@@ -54,6 +56,16 @@ export interface Heard {
 export interface Whose {
   readonly user?: string;
   readonly client?: string;
+}
+
+export interface WantedRevocation {
+  readonly what: 'user' | 'token' | 'session';
+  /** The user, the id of the token (`jti`), or the client id. */
+  readonly subject: string;
+  /** Of a user: what was issued until then, milliseconds since 1970; absent: now. */
+  readonly issuedBeforeMs?: number;
+  /** Of a token: when it expires by itself. */
+  readonly expiresAtMs?: number;
 }
 
 export interface WantedSubscription {

@@ -57,6 +57,8 @@ test(
       ['unsubscribe', { user: 'ann', channel: 'live:b' }],
       ['presence', { channel: 'chat:a' }],
       ['presence_stats', { channel: 'chat:a' }],
+      ['revoke', { user: 'bob' }],
+      ['revoke', { jti: 'a-token', expire_at: 4_000_000_000 }],
       ['history', { channel: 'chat:a', limit: 10 }],
       ['history', { channel: 'bytes:a', limit: 10 }],
       ['history_remove', { channel: 'chat:a' }],

@@ -26,6 +26,10 @@ export interface Identity {
   readonly tenant?: string;
   /** Milliseconds since 1970; absent: never. */
   readonly expiresAtMs?: number;
+  /** What a token is revoked by: its `jti`, or something that stands for it where it has none. Absent: it came without. */
+  readonly tokenId?: string;
+  /** When it was given, milliseconds since 1970. Absent: unknown, and older than any revocation of its user. */
+  readonly issuedAtMs?: number;
   /** Payload that other subscribers see as `conn_info`. */
   readonly info?: Uint8Array;
   /** Server-side subscriptions. */
@@ -58,6 +62,9 @@ export interface Capability {
 export interface SubscriptionGrant {
   /** Milliseconds since 1970; absent: never. */
   readonly expiresAtMs?: number;
+  /** As of an identity. */
+  readonly tokenId?: string;
+  readonly issuedAtMs?: number;
   /** Payload that other subscribers see as `chan_info`. */
   readonly info?: Uint8Array;
 }

@@ -20,6 +20,7 @@ function setUp(): { authenticator: InsecureAuthenticator; warnings: string[] } {
     tokenIssuer: '',
     tokenAudience: '',
     tokenLeewayMs: 0,
+    tokenLifetimeMaxMs: 0,
     allowAnonymous: true,
     tenantClaim: '',
   };

@@ -19,12 +19,14 @@ import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authentic
 export class InsecureAuthenticator implements Authenticator {
   readonly #tokens: JwtAuthenticator;
   readonly #random: Random;
+  readonly #clock: Clock;
   readonly #log: Log;
   readonly #hasTenants: boolean;
 
   constructor(settings: JwtAuthenticatorSettings, seams: { clock: Clock; random: Random; log: Log }) {
     this.#tokens = new JwtAuthenticator({ ...settings, allowAnonymous: false }, seams.clock);
     this.#random = seams.random;
+    this.#clock = seams.clock;
     this.#log = seams.log;
     this.#hasTenants = settings.tenantClaim !== '';
     this.#log.warn({}, 'insecure: every client is believed to be who it says it is; for development only');
@@ -42,7 +44,8 @@ export class InsecureAuthenticator implements Authenticator {
     const said = membersOf(attempt.data);
     const user = userOf(said) ?? this.#guest();
     const tenant = this.#hasTenants ? tenantOf(said) : undefined;
-    return { user, channels: [], capabilities: [], ...(tenant === undefined ? {} : { tenant }) };
+    const issuedAtMs = this.#clock.now();
+    return { user, issuedAtMs, channels: [], capabilities: [], ...(tenant === undefined ? {} : { tenant }) };
   }
 
   refresh(token: string, identity: Identity): Promise<Identity> {

@@ -21,6 +21,7 @@ function authenticator(more: Partial<JwtAuthenticatorSettings> = {}): JwtAuthent
     tokenIssuer: '',
     tokenAudience: '',
     tokenLeewayMs: 0,
+    tokenLifetimeMaxMs: 0,
     allowAnonymous: false,
     tenantClaim: '',
     ...more,
@@ -48,11 +49,14 @@ function rejects(code: number, reason: RegExp): (error: unknown) => boolean {
 test('S7: a connection token says user, expiry, info, channels and capabilities', async () => {
   const exp = start / 1000 + 60;
   const caps = [{ channels: ['chat:*'], allow: ['sub', 'pub', 'hst', 'prs'] }];
-  const token = await sign({ sub: 'ann', exp, info: { name: 'Änn' }, channels: ['news'], caps });
+  const iat = start / 1000 - 5;
+  const token = await sign({ sub: 'ann', exp, iat, jti: 'one', info: { name: 'Änn' }, channels: ['news'], caps });
   const { info, ...identity } = await authenticator().connect(attempt(token));
   assert.deepEqual(identity, {
     user: 'ann',
     expiresAtMs: exp * 1000,
+    issuedAtMs: iat * 1000,
+    tokenId: 'one',
     channels: ['news'],
     capabilities: [{ channels: ['chat:*'], allow: ['subscribe', 'publish', 'history', 'presence'] }],
   });
@@ -126,6 +130,27 @@ test('S11: where there are tenants every token names one, and none is taken for 
   await tenants.subscription(await sign({ sub: 'ann', org: 'acme', channel: 'chat:a' }), acme, 'chat:a');
 });
 
+test('CON-6: a token without jti is told by its own hash, which is never that of another', async () => {
+  const ids = await Promise.all(
+    [{ sub: 'ann' }, { sub: 'ann' }, { sub: 'ann', iat: 1 }, { sub: 'ann', jti: 'x' }].map(
+      async (claims) => (await authenticator().connect(attempt(await sign(claims)))).tokenId,
+    ),
+  );
+  assert.equal(ids[0], ids[1]);
+  assert.equal(new Set(ids).size, 3);
+});
+
+test('CON-6: where lifetimes are bounded, a token that lives longer or for ever is refused', async () => {
+  const bounded = authenticator({ tokenLifetimeMaxMs: 60_000 });
+  const now = start / 1000;
+  await bounded.connect(attempt(await sign({ exp: now + 30, iat: now - 30 })));
+  await bounded.connect(attempt(await sign({ exp: now + 60 })));
+  await assert.rejects(bounded.connect(attempt(await sign({ exp: now + 61 }))), disconnects(/lives too long/));
+  await assert.rejects(bounded.connect(attempt(await sign({ exp: now + 31, iat: now - 30 }))), disconnects(/too long/));
+  await assert.rejects(bounded.connect(attempt(await sign({ iat: now }))), disconnects(/no end/));
+  await assert.rejects(bounded.subscription(await sign({ channel: 'a' }), ann, 'a'), rejects(103, /no end/));
+});
+
 const badClaims: [string, Record<string, unknown>, RegExp][] = [
   ['user is a number', { sub: 7 }, /sub|malformed/],
   ['user has a NUL', { sub: 'a\u0000' }, /control character/],
@@ -138,6 +163,8 @@ const badClaims: [string, Record<string, unknown>, RegExp][] = [
   ['a cap without channels', { caps: [{ allow: ['publish'] }] }, /caps.channels/],
   ['a cap without verbs', { caps: [{ channels: ['*'] }] }, /caps.allow/],
   ['an unknown verb', { caps: [{ channels: ['*'], allow: ['constructor'] }] }, /may hold/],
+  ['jti is empty', { jti: '' }, /jti|malformed/],
+  ['jti is long', { jti: 'x'.repeat(257) }, /jti/],
   ['channel is null', { channel: null }, /subscription token/],
   ['nbf in the future', { nbf: start / 1000 + 100 }, /nbf/],
 ];
@@ -160,7 +187,9 @@ test('what mintToken makes is what the authenticator reads', async () => {
     audience: 'tutti',
   };
   const identity = await keys.connect(attempt(await mintToken(draft, key)));
-  assert.deepEqual(identity, { user: 'ann', expiresAtMs: start + 9_000, channels: ['b'], capabilities });
+  const { tokenId, ...rest } = identity;
+  assert.deepEqual(rest, { user: 'ann', expiresAtMs: start + 9_000, channels: ['b'], capabilities });
+  assert.match(tokenId ?? '', /^sha256:/);
   const opened = await keys.subscription(await mintToken({ ...draft, channel: 'chat:a' }, key), identity, 'chat:a');
   assert.equal(opened.expiresAtMs, start + 9_000);
 });

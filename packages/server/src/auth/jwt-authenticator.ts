@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
 
+import type { JWTPayload } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
 import { BadClaims, readConnectionClaims, readSubscriptionClaims } from './claims.ts';
@@ -54,7 +56,7 @@ export class JwtAuthenticator implements Authenticator {
       if (claims.user !== identity.user) throw new BadClaims('the token belongs to another user');
       if (claims.tenant !== (identity.tenant ?? '')) throw new BadClaims('the token belongs to another tenant');
       if (claims.channel !== channel) throw new BadClaims('the token is for another channel');
-      return { ...expiry(payload.exp), ...(claims.info === undefined ? {} : { info: claims.info }) };
+      return { ...marks(token, payload), ...(claims.info === undefined ? {} : { info: claims.info }) };
     } catch (error) {
       throw refusal(error, (reason) => new Rejection(rejections.permissionDenied, `subscription token: ${reason}`));
     }
@@ -64,15 +66,27 @@ export class JwtAuthenticator implements Authenticator {
     try {
       const payload = await this.#verifier.verify(token);
       const { tenant, ...claims } = readConnectionClaims(payload, this.#tenantClaim);
-      return { ...expiry(payload.exp), ...claims, ...(tenant === '' ? {} : { tenant }) };
+      return { ...marks(token, payload), ...claims, ...(tenant === '' ? {} : { tenant }) };
     } catch (error) {
       throw refusal(error, (reason) => new Disconnect(disconnects.invalidToken, reason));
     }
   }
 }
 
-function expiry(exp: number | undefined): { expiresAtMs?: number } {
-  return exp === undefined ? {} : { expiresAtMs: exp * 1000 };
+const tokenIdCharsMax = 256;
+
+/** When it runs out, and what it can be revoked by; without a `jti` its own hash is as good. Throws `BadClaims`. */
+function marks(
+  token: string,
+  { exp, iat, jti }: JWTPayload,
+): { expiresAtMs?: number; issuedAtMs?: number; tokenId: string } {
+  if (jti !== undefined && (typeof jti !== 'string' || jti === '' || jti.length > tokenIdCharsMax))
+    throw new BadClaims(`the claim jti must be text of 1 to ${tokenIdCharsMax} characters`);
+  return {
+    ...(exp === undefined ? {} : { expiresAtMs: exp * 1000 }),
+    ...(iat === undefined ? {} : { issuedAtMs: iat * 1000 }),
+    tokenId: jti ?? `sha256:${createHash('sha256').update(token).digest('base64url')}`,
+  };
 }
 
 function refusal(error: unknown, refuse: (reason: string) => Error): unknown {

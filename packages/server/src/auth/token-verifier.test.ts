@@ -42,6 +42,7 @@ function verifier(
       tokenIssuer: more.iss ?? '',
       tokenAudience: more.aud ?? '',
       tokenLeewayMs: 30_000,
+      tokenLifetimeMaxMs: 0,
     },
     more.clock ?? new VirtualClock({ nowMs: start }),
   );

@@ -23,6 +23,8 @@ export interface TokenVerifierSettings {
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
   readonly tokenLeewayMs: number;
+  /** From issue to expiry; 0: any. */
+  readonly tokenLifetimeMaxMs: number;
 }
 
 /** The token may not be believed. The message is for logs: it never repeats the token. */
@@ -109,7 +111,17 @@ export class TokenVerifier {
     if (payload.iat !== undefined && payload.iat * 1000 > this.#clock.now() + tokenLeewayMs) {
       throw new BadToken('the token was issued in the future: compare the clocks');
     }
+    this.#checkLifetime(payload);
     return payload;
+  }
+
+  /** So that what was revoked may be forgotten after that time: no token that it concerned is believed any more. */
+  #checkLifetime({ exp, iat }: JWTPayload): void {
+    const { tokenLifetimeMaxMs } = this.#settings;
+    if (tokenLifetimeMaxMs === 0) return;
+    const issuedAtMs = iat === undefined ? this.#clock.now() : iat * 1000;
+    if (exp !== undefined && exp * 1000 - issuedAtMs <= tokenLifetimeMaxMs) return;
+    throw new BadToken(exp === undefined ? 'the token has no end (exp), and needs one' : 'the token lives too long');
   }
 
   #candidates(token: string): ImportedKey[] {

@@ -19,6 +19,7 @@ export const apiMethodNames = [
   'unsubscribe',
   'disconnect',
   'refresh',
+  'revoke',
   'presence',
   'presence_stats',
   'history',

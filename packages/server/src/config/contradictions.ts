@@ -26,6 +26,7 @@ export function contradictions(
     ...metricsProblems(settings),
     ...personalProblems(settings),
     ...tenantProblems(settings),
+    ...lifetimeProblems(settings),
     ...nameProblems(settings),
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
       ? []
@@ -131,6 +132,11 @@ function tenantProblems({ tenantClaim, apiKeys }: Settings): Contradiction[] {
   if (bound === undefined) return [];
   const message = `has a key "${bound.name}" of a tenant, and there are none: set tenantClaim, or leave tenant out`;
   return [{ option: 'apiKeys', message }];
+}
+
+function lifetimeProblems({ tokenLifetimeMaxMs }: Settings): Contradiction[] {
+  if (tokenLifetimeMaxMs === 0 || tokenLifetimeMaxMs >= 60_000) return [];
+  return [{ option: 'tokenLifetimeMax', message: 'must be at least 1m, or 0 for any' }];
 }
 
 /** CON-4: clients come back with one frame that has the connect and all their subscriptions. */

@@ -1,5 +1,6 @@
 import { disconnects, unsubscribes, type DisconnectKind } from '@tutti/protocol';
 import { channelWithin, tenantOf, wireName } from '../config/tenant.ts';
+import { takeAway } from './ending-subscriptions.ts';
 import { subscribeByServer, type ServerSubscription } from './server-subscribing.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
@@ -51,21 +52,15 @@ export class Directory {
     return theirs.length;
   }
 
-  /** Ends subscriptions to a channel, named as in the tenant; returns how many. One not yet answered is left alone. */
+  /** Ends subscriptions to a channel, named as in the tenant; returns how many. One not yet answered ends when it is. */
   unsubscribe(whose: Whose, name: string, kind: DisconnectKind = unsubscribes.server): number {
     const channel = channelWithin(whose.tenant ?? '', name);
     let count = 0;
     for (const session of this.#openOf(whose)) {
       const subscription = session.subscriptions.get(channel);
-      if (subscription === undefined || subscription.state === 'joining') continue;
+      if (subscription === undefined) continue;
       count += 1;
-      if (!subscription.serverSide || kind.code >= unsubscribes.insufficientState.code) {
-        session.endSubscription(subscription, kind);
-        continue;
-      }
-      // A client cannot ask for it again, so it is told, and the connection goes on.
-      session.dropSubscription(subscription, kind);
-      session.send({ push: { channel: name, unsubscribe: { code: kind.code, reason: kind.reason } } });
+      takeAway(session, subscription, kind);
     }
     return count;
   }

@@ -32,7 +32,7 @@ export async function admit(session: Session, services: Services, attempt: Conne
       ...(data === undefined ? {} : { data }),
     }),
   );
-  const identity = known === undefined ? identityOf(granted) : withGrant(known, granted);
+  const identity = known === undefined ? identityOf(granted, services.clock.now()) : withGrant(known, granted);
   return { identity, ...(granted.data === undefined ? {} : { data: granted.data }) };
 }
 
@@ -41,10 +41,11 @@ export function renewed(identity: Identity, before: Identity): Identity {
   return before.fromHook === undefined ? identity : withGrant(identity, before.fromHook);
 }
 
-function identityOf(granted: ConnectGrant): Identity {
+/** Given at this moment, so whatever of the user was revoked before does not concern it. */
+function identityOf(granted: ConnectGrant, issuedAtMs: number): Identity {
   const { user, expiresAtMs, info, channels, capabilities } = granted;
   return {
-    ...{ user, channels, capabilities },
+    ...{ user, issuedAtMs, channels, capabilities },
     ...(granted.tenant === undefined ? {} : { tenant: granted.tenant }),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
     ...(info === undefined ? {} : { info }),

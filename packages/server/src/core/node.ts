@@ -4,6 +4,7 @@ import type { Namespace } from '../config/namespace.ts';
 import { channelWithin } from '../config/tenant.ts';
 import type { Hooks } from '../hooks/hooks.ts';
 import type { NodeObserver } from '../observer/node-observer.ts';
+import type { Revocation } from '../revocation/revocation-list.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
 import type { Timer } from './clock.ts';
 import { closeFamily } from './close-family.ts';
@@ -18,7 +19,9 @@ import { LagSampler } from './lag-sampler.ts';
 import { Observation } from './observation.ts';
 import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
 import { Recovery } from './recovery.ts';
+import { Revocations, type RevocationOptions } from './revocations.ts';
 import type { Services } from './services.ts';
+import { endRevoked, impliedBy } from './revoking.ts';
 import { Session } from './session.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { Turns } from './turns.ts';
@@ -27,6 +30,7 @@ export interface NodeOptions extends Pick<
   Services,
   'clock' | 'random' | 'limits' | 'telemetry' | 'broker' | 'presence' | 'authenticator' | 'authorizer' | 'rpc' | 'node'
 > {
+  readonly revocations: RevocationOptions;
   /** Finds the namespace of a channel name and checks the name. Throws `Rejection`. */
   readonly namespaces: { resolve(channel: unknown): Namespace };
   /** Throws where bytes are no JSON. */
@@ -70,6 +74,8 @@ export class Node {
   #positionTimer: Timer | undefined;
   #isVerifying = false;
   #mustVerifyAgain = false;
+  /** Whom no signature lets in any more. */
+  readonly revocations: Revocations;
   /** Who is connected here, to be seen and steered. */
   readonly directory: Directory;
   readonly #lag: LagSampler;
@@ -89,6 +95,9 @@ export class Node {
       telemetry.observe('flush_ms', ms);
     });
     const hub = new Hub(broker, flushes, limits, telemetry);
+    this.revocations = new Revocations(options.revocations, options, (news) => {
+      this.#endRevoked(news);
+    });
     this.#services = {
       ...options,
       hooks,
@@ -97,6 +106,7 @@ export class Node {
       flushes,
       recovery: new Recovery(broker, hub, limits, telemetry),
       wheel: new TimerWheel(clock),
+      revocations: this.revocations,
       resolve: (name = '', tenant) => ({
         namespace: options.namespaces.resolve(name),
         name,
@@ -139,6 +149,8 @@ export class Node {
   /** Joins the broker. Throws `Fault`. */
   async start(): Promise<void> {
     const { hub } = this.#services;
+    // Nobody is let in before it is known who must not be.
+    await this.revocations.start();
     await this.#options.presence.start(this.#joinLeave);
     await this.#options.broker.start({
       publication: (live) => {
@@ -232,6 +244,7 @@ export class Node {
   /** Tells every client that is left to reconnect elsewhere. The broker is the caller's to close, afterwards. */
   stop(): void {
     this.#isClosing = true;
+    this.revocations.stop();
     this.#positionTimer?.cancel();
     this.#joinLeave.stop();
     this.#services.flushes.flush();
@@ -246,6 +259,17 @@ export class Node {
     this.#sessions.delete(id);
     this.#options.telemetry.count('connections_closed', 1, closeFamily(code));
     this.#drain?.ended(session);
+  }
+
+  #endRevoked(news: readonly Revocation[]): void {
+    for (const revocation of news) {
+      const { subject, tenant } = revocation;
+      const implied = impliedBy(this.#sessions.get(subject), revocation);
+      if (implied === undefined) continue;
+      const { tokenId, ...expiry } = implied;
+      this.revocations.imply({ what: 'token', tenant, subject: tokenId, ...expiry });
+    }
+    endRevoked(this.#sessions.values(), this.#services, news);
   }
 
   #checkPayload(payload: Uint8Array, namespace: Namespace): void {

@@ -1,6 +1,7 @@
 import { Rejection, rejections, type Position } from '@tutti/protocol';
 import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
+import { answered } from './ending-subscriptions.ts';
 import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
 import { activateSubscription, prepareSubscription } from './subscribing.ts';
@@ -33,7 +34,7 @@ export async function subscribeByServer(
     throw new Rejection(rejections.limitExceeded, `a connection may have ${subscriptionsMax} subscriptions`);
   }
   const request = recoverSince === undefined ? {} : { recover: true, ...recoverSince };
-  const prepared = await prepareSubscription(session, services, target, request, true);
+  const prepared = await prepareSubscription(session, services, target, request, 'server');
   const { subscription } = prepared;
   subscription.info = info;
   subscription.expiresAtMs = expiresAtMs;
@@ -49,6 +50,5 @@ export async function subscribeByServer(
     const pushes = publications.map((publication) => publicationPush(channel.wireName, publication, channel.epoch));
     session.deliver(new Batch(channel, pushes));
   }
-  if (expiresAtMs > 0) session.expiryChanged();
-  session.catchUp(subscription);
+  answered(session, subscription);
 }

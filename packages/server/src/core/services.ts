@@ -15,6 +15,7 @@ import type { Limits } from './limits.ts';
 import type { Observation } from './observation.ts';
 import type { Random } from './random.ts';
 import type { Recovery } from './recovery.ts';
+import type { Revocations } from './revocations.ts';
 import type { RpcMethods } from './rpc.ts';
 import type { TimerWheel } from './timer-wheel.ts';
 import type { Turns } from './turns.ts';
@@ -33,6 +34,7 @@ export interface Services {
   readonly hub: Hub;
   readonly recovery: Recovery;
   readonly flushes: FlushScheduler;
+  readonly revocations: Revocations;
   readonly wheel: TimerWheel;
   readonly turns: Turns;
   readonly expiries: Expiries;

@@ -37,6 +37,8 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
   readonly connection: Connection;
   /** By the channel's name with its tenant. */
   readonly subscriptions = new Map<string, Subscription>();
+  /** When the credentials were checked last, milliseconds since 1970. */
+  identifiedAtMs = 0;
   wheelSlot = -1;
   flushPending = false;
   #state: SessionState = 'new';
@@ -83,7 +85,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     return this.identity.tenant ?? '';
   }
 
-  /** Every channel name that the client sends passes here, and none that it is sent comes otherwise. Throws `Rejection`. */
+  /** Every channel name that the client sends passes here. Throws `Rejection`. */
   resolve(name: string | undefined): Target {
     return this.#services.resolve(name, this.tenant);
   }
@@ -195,9 +197,10 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
 
   // What commands and the node call.
 
-  /** The credentials are good; commands still wait for the answer to the connect. */
+  /** Credentials were presented and are good: those of the connect, or of a refresh by the same user. */
   identify(identity: Identity): void {
     this.#identity = identity;
+    this.identifiedAtMs = this.#services.clock.now();
   }
 
   /** Called with the answer to the connect: from now on commands are acted on. */
@@ -210,13 +213,13 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     this.wake(now);
   }
 
-  /** A refreshed identity of the same user. */
+  /** What the application changed of the identity. */
   renew(identity: Identity): void {
     this.#identity = identity;
     this.wake(this.#services.clock.monotonic());
   }
 
-  /** A subscription's expiry changed: look again when the next is due. */
+  /** Its own expiry, or a subscription's, changed: look again when the next is due. */
   expiryChanged(): void {
     this.wake(this.#services.clock.monotonic());
   }
@@ -319,8 +322,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
       return;
     }
     this.dropSubscription(subscription, kind);
-    const unsubscribe = { code: kind.code, reason: kind.reason };
-    this.send({ push: { channel: subscription.wireName, unsubscribe } });
+    this.send({ push: { channel: subscription.wireName, unsubscribe: { code: kind.code, reason: kind.reason } } });
   }
 
   /** Leaves the channel without telling the client. Idempotent. */

@@ -6,7 +6,7 @@ import { ask } from './asking.ts';
 import { fixedLimits } from './limits.ts';
 import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
-import { Subscription } from './subscription.ts';
+import { Subscription, type SubscriptionSource } from './subscription.ts';
 
 /** Seconds. Later expiries are told as this: clients count in 32 bits, and timers hardly further. */
 const ttlMax = 2 ** 31 - 1;
@@ -29,14 +29,14 @@ export async function prepareSubscription(
   services: Services,
   target: Target,
   request: SubscribeRequest,
-  serverSide: boolean,
+  source: SubscriptionSource,
 ): Promise<Prepared> {
-  const subscription = new Subscription(session, target.channel, serverSide);
+  const subscription = new Subscription(session, target.channel, source);
   subscription.intervalMs = Math.min(request.interval ?? 0, fixedLimits.intervalMaxMs);
   session.subscriptions.set(target.channel, subscription);
   try {
     mustCarry(session, target.namespace);
-    const data = serverSide ? undefined : await permit(session, services, target, request, subscription);
+    const data = source === 'client' ? await permit(session, services, target, request, subscription) : undefined;
     // The session ended while others were asked: joining now would leave a subscription that nobody ends.
     if (hasEnded(subscription)) throw new Rejection(rejections.notAvailable, 'the connection ended');
     const channel = await services.hub.join(subscription, target.namespace);
@@ -115,6 +115,9 @@ async function permit(
     ? await services.authenticator.subscription(token, identity, name)
     : await granted(session, services, { name, namespace }, request);
   const question = { verb: 'subscribe', identity, channel: name, namespace, subscribed: false } as const;
+  if (isByToken && grant !== undefined) services.revocations.mustStandFor(identity, grant);
+  // Before it is asked: a refresh meanwhile looks at the subscriptions with what they have.
+  subscription.grant = grant;
   await services.authorizer.authorize(grant === undefined ? question : { ...question, grant });
   subscription.expiresAtMs = grant?.expiresAtMs ?? 0;
   subscription.info = grant?.info;

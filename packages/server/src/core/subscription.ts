@@ -1,4 +1,5 @@
 import type { DisconnectKind } from '@tutti/protocol';
+import type { SubscriptionGrant } from '../auth/authenticator.ts';
 import { wireName } from '../config/tenant.ts';
 import type { Channel, Recipient } from './channel.ts';
 
@@ -22,14 +23,16 @@ export interface Subscriber {
   endSubscription(subscription: Subscription, kind: DisconnectKind): void;
 }
 
+export type SubscriptionSource = 'client' | 'token' | 'server';
+
 export type SubscribedChannel = Channel<Subscription>;
 
 export class Subscription {
   readonly session: Subscriber;
   /** With its tenant. */
   readonly channelName: string;
-  /** Given by the server (connect.subs), not asked for by the client. */
-  readonly serverSide: boolean;
+  /** `client`: asked for. `token`: named by the connection token. `server`: given by the application, or personal. */
+  readonly source: SubscriptionSource;
   state: SubscriptionState = 'joining';
   /** Set when the channel is being opened on this node. */
   channel: SubscribedChannel | undefined;
@@ -43,13 +46,22 @@ export class Subscription {
   byHook = false;
   /** Milliseconds between updates that the client asked for; 0: none. */
   intervalMs = 0;
+  /** What a subscription token said. */
+  grant: SubscriptionGrant | undefined;
+  /** It is to end with this as soon as it has been answered. */
+  endsWith: DisconnectKind | undefined;
   /** Shown to others as `chan_info`. */
   info: Uint8Array | undefined;
 
-  constructor(session: Subscriber, channelName: string, serverSide: boolean) {
+  constructor(session: Subscriber, channelName: string, source: SubscriptionSource) {
     this.session = session;
     this.channelName = channelName;
-    this.serverSide = serverSide;
+    this.source = source;
+  }
+
+  /** Given by the server (connect.subs), not asked for by the client. */
+  get serverSide(): boolean {
+    return this.source !== 'client';
   }
 
   /** What the client calls the channel. */

@@ -28,6 +28,8 @@ export class Counters implements Telemetry {
     recoveries_failed: 0,
     gaps_repaired: 0,
     slow_disconnects: 0,
+    sessions_revoked: 0,
+    revocation_reads_failed: 0,
     api_requests: 0,
     api_refused: 0,
     api_rejected: 0,

@@ -98,6 +98,8 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     part: { result: 'failed' },
   },
   gaps_repaired: { help: 'Gaps between publications of the broker that were filled from the log.' },
+  sessions_revoked: { help: 'Connections that ended because their user, token or session was revoked.' },
+  revocation_reads_failed: { help: 'Times that the list of revocations could not be read.' },
   slow_disconnects: { help: 'Connections that ended because they read too slowly.' },
   api_requests: {
     help: 'Requests to the server API that a method was asked with, by key.',

@@ -41,6 +41,8 @@ export type CounterName =
   | 'recoveries_failed'
   | 'gaps_repaired'
   | 'slow_disconnects'
+  | 'sessions_revoked'
+  | 'revocation_reads_failed'
   /** Label: the name of the key. */
   | 'api_requests'
   /** Label: the reason. */

@@ -4,7 +4,8 @@ import { channelWithin } from '../config/tenant.ts';
 import { applicationKey } from '../api-target.ts';
 import { fixedLimits } from '../core/limits.ts';
 import type { Node } from '../core/node.ts';
-import type { TenantFace } from '../server.ts';
+import type { RevocationRequest } from '../core/revocations.ts';
+import type { RevokedSubject, TenantFace } from '../server.ts';
 
 export interface ApplicationFaceParts {
   readonly node: Node;
@@ -30,6 +31,19 @@ export function applicationFace({ node, presence, historyPageMax }: ApplicationF
     },
     presence: (channel) => presence.members(channelWithin(tenant, channel)),
     disconnect: (user, kind) => node.directory.disconnect({ tenant, user }, kind),
+    revoke: async (whom) => {
+      await node.revocations.revoke({ tenant, ...requestOf(whom) });
+    },
     unsubscribe: (user, channel, kind) => node.directory.unsubscribe({ tenant, user }, channel, kind),
   };
+}
+
+function requestOf(whom: RevokedSubject): Omit<RevocationRequest, 'tenant'> {
+  if ('client' in whom) return { what: 'session', subject: whom.client };
+  if ('user' in whom) {
+    const { user: subject, issuedBefore } = whom;
+    return { what: 'user', subject, ...(issuedBefore === undefined ? {} : { issuedBeforeMs: issuedBefore }) };
+  }
+  const { jti: subject, expires } = whom;
+  return { what: 'token', subject, ...(expires === undefined ? {} : { expiresAtMs: expires }) };
 }

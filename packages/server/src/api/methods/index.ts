@@ -3,6 +3,7 @@ import { history, historyRemove } from './history.ts';
 import { channels, connections, info } from './overview.ts';
 import { presence, presenceStats } from './presence.ts';
 import { broadcast, publish } from './publishing.ts';
+import { revoke } from './revoking.ts';
 import { disconnect, refresh, subscribe, unsubscribe } from './users.ts';
 
 /** Every method but `batch`, which is made of these. */
@@ -14,6 +15,7 @@ export const methods: ReadonlyMap<string, ApiMethod> = new Map(
     unsubscribe,
     disconnect,
     refresh,
+    revoke,
     presence,
     presenceStats,
     history,

@@ -14,7 +14,7 @@ const whoseFields = {
 } as const satisfies FieldTable;
 
 /** Seconds since 1970 that are surely no milliseconds. */
-const secondsMax = 100_000_000_000;
+export const secondsMax = 100_000_000_000;
 
 export const subscribe: ApiMethod = method({
   name: 'subscribe',

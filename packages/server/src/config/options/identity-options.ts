@@ -55,6 +55,33 @@ export const identityOptions = {
     description:
       'How long a living connection goes on after its token expired, so that a refresh under way can arrive.',
   },
+  tokenLifetimeMax: {
+    type: 'duration',
+    default: '0s',
+    min: 0,
+    max: 10 * 365 * 24 * hour,
+    since: '0.1',
+    description:
+      'Longest time from the issue of a token (`iat`) to its expiry; one that lives longer, or has no `exp`, is refused. Revocations are forgotten a day after it. `0`: any, and revocations of users are kept for ever.',
+  },
+  revocationPollInterval: {
+    type: 'duration',
+    default: '5s',
+    min: 100,
+    max: hour,
+    since: '0.1',
+    description:
+      'The node re-reads the list of what was revoked that often, whether or not it hears of changes: the longest that somebody revoked is still served.',
+  },
+  revocationsMax: {
+    type: 'integer',
+    default: 100_000,
+    min: 100,
+    max: 10_000_000,
+    unit: 'revocations',
+    since: '0.1',
+    description: 'Revocations that are kept. A full list takes no more, and forgets none for a newer one.',
+  },
   insecure: {
     type: 'boolean',
     default: false,

@@ -6,6 +6,7 @@ import {
   type SubscribeRequest,
   type SubscribeResult,
 } from '@tutti/protocol';
+import { answered } from '../ending-subscriptions.ts';
 import { admit } from '../hook-identity.ts';
 import type { Services } from '../services.ts';
 import type { Call, Session } from '../session.ts';
@@ -23,6 +24,7 @@ export async function connect(call: Call): Promise<void> {
     remoteAddress: session.connection.remoteAddress,
   });
   if (session.state !== 'authenticating') return;
+  services.revocations.mustStand(identity);
   session.identify(identity);
   const prepared = await prepareAll(session, services, request);
   if (session.state !== 'authenticating') return;
@@ -47,7 +49,7 @@ export async function connect(call: Call): Promise<void> {
   };
   call.reply({ connect: result });
   session.open();
-  for (const { subscription } of prepared) session.catchUp(subscription);
+  for (const { subscription } of prepared) answered(session, subscription);
 }
 
 /** Where one of them cannot be had the connect is refused: a client must not believe it is subscribed. */
@@ -66,7 +68,8 @@ async function prepareAll(session: Session, services: Services, request: Connect
   const targets = [...names].map((name) => session.resolve(name));
   const places = targets.map((target) => {
     const { flag: _noRejection, ...position } = wanted.get(target.name) ?? {};
-    return prepareSubscription(session, services, target, position, true);
+    const source = identity.channels.includes(target.name) ? 'token' : 'server';
+    return prepareSubscription(session, services, target, position, source);
   });
   try {
     return await Promise.all(places);

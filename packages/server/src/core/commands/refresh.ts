@@ -3,6 +3,7 @@ import type { Identity, SubscriptionGrant } from '../../auth/authenticator.ts';
 import type { Target } from '../services.ts';
 import { renewed } from '../hook-identity.ts';
 import type { Call } from '../session.ts';
+import { recheckSubscriptions } from '../ending-subscriptions.ts';
 import { clientExpiry, expiry } from '../subscribing.ts';
 
 /** New credentials for a living connection. */
@@ -13,12 +14,16 @@ export async function refresh(call: Call): Promise<void> {
   let identity: Identity;
   try {
     identity = await services.authenticator.refresh(token, session.identity);
+    services.revocations.mustStand(identity);
   } catch (error) {
     // SDKs take error 109 for the last word here, but come back from 3005 with a token that is new.
     if (isExpired(error)) throw new Disconnect(disconnects.connectionExpired, 'the new token has expired itself');
     throw error;
   }
-  session.renew(renewed(identity, session.identity));
+  if (!session.isOpen) return;
+  session.identify(renewed(identity, session.identity));
+  session.expiryChanged();
+  await recheckSubscriptions(session, services);
   // SDKs take over the client id they read here, so it must be the session's own.
   const { version } = services.node;
   call.reply({ refresh: { client: session.id, version, ...expiry(services, identity.expiresAtMs) } });
@@ -37,6 +42,7 @@ export async function subRefresh(call: Call): Promise<void> {
   if (grant !== undefined) {
     subscription.expiresAtMs = grant.expiresAtMs ?? 0;
     subscription.info = grant.info;
+    subscription.grant = grant;
     subscription.byHook = false;
     session.expiryChanged();
   }
@@ -50,7 +56,9 @@ async function grantOf(
   { channel, name }: Pick<Target, 'channel' | 'name'>,
 ): Promise<SubscriptionGrant> {
   try {
-    return await services.authenticator.subscription(token, session.identity, name);
+    const grant = await services.authenticator.subscription(token, session.identity, name);
+    services.revocations.mustStandFor(session.identity, grant);
+    return grant;
   } catch (error) {
     // As above: SDKs give up at error 109, and come back from 2501.
     const running = session.subscriptions.get(channel);

@@ -1,4 +1,5 @@
 import { Rejection, rejections } from '@tutti/protocol';
+import { answered } from '../ending-subscriptions.ts';
 import type { Call } from '../session.ts';
 import { activateSubscription, prepareSubscription } from '../subscribing.ts';
 
@@ -12,10 +13,9 @@ export async function subscribe(call: Call): Promise<void> {
   if (session.subscriptions.size >= subscriptionsMax) {
     throw new Rejection(rejections.limitExceeded, `a connection may have ${subscriptionsMax} subscriptions`);
   }
-  const prepared = await prepareSubscription(session, services, target, request, false);
+  const prepared = await prepareSubscription(session, services, target, request, 'client');
   const result = activateSubscription(services, session, prepared);
   if (result === undefined) return;
   call.reply({ subscribe: result });
-  if (prepared.subscription.expiresAtMs > 0) session.expiryChanged();
-  session.catchUp(prepared.subscription);
+  answered(session, prepared.subscription);
 }
