@@ -156,8 +156,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     );
   }
 
-  // What the timer wheel calls.
-
+  /** What the timer wheel calls. */
   wake(nowMs: number): void {
     if (this.#state === 'closed') return;
     if (this.#state !== 'open') {

@@ -96,7 +96,7 @@ export class SqliteRevocationList implements RevocationList {
     return this.#guarded('read', () => {
       if (this.#open === undefined) return { revocations: [], version: '', hasMore: false };
       const { select, top } = this.#open;
-      const newest = Number((top.get() as unknown as [number] | undefined)?.[0] ?? 0);
+      const newest = (top.get() as unknown as [number] | undefined)?.[0] ?? 0;
       const since = /^\d{1,15}$/.test(version) && Number(version) <= newest ? Number(version) : 0;
       const rows = select.all(since, revocationPageMax + 1) as unknown as Row[];
       const found = rows.slice(0, revocationPageMax);
