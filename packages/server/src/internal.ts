@@ -4,6 +4,7 @@ export type { Random } from './core/random.ts';
 export { Fault } from './core/fault.ts';
 export type * from './broker/broker.ts';
 export * from './cluster/control-bus.ts';
+export type { Engine } from './engine.ts';
 export type * from './presence/presence.ts';
 export type * from './transport/transport.ts';
 export type * from './auth/authenticator.ts';

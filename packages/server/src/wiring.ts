@@ -172,7 +172,7 @@ function assemble(options: ServerOptions): Parts {
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, admission, readiness },
-    ...faces(options, { node, nodeName, telemetry, admission, readiness, clock, random, log }, api),
+    ...faces(options, { node, nodeName, peers, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
 }
@@ -180,7 +180,7 @@ function assemble(options: ServerOptions): Parts {
 /** What listens. */
 function faces(
   { settings, dashboard }: ServerOptions,
-  parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log'> & {
+  parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log' | 'peers'> & {
     readonly nodeName: string;
     readonly random: Random;
   },

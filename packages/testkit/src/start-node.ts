@@ -1,5 +1,5 @@
 import { createServer, type HookFunctions, type RpcHandler, type TuttiServer } from '@tutti/server';
-import { nullLog, type Log } from '@tutti/server/internal';
+import { nullLog, type Engine, type Log } from '@tutti/server/internal';
 import {
   testFolder,
   testSettings,
@@ -17,6 +17,8 @@ export interface StartNodeOptions extends TestSettings {
   readonly dataDir?: string;
   readonly log?: Log;
   readonly hooks?: HookFunctions;
+  /** In place of the one that the settings name. */
+  readonly engine?: Engine;
 }
 
 /** A node in this process, with a temporary data folder. */
@@ -41,6 +43,7 @@ export async function startNode(options: StartNodeOptions = {}): Promise<Started
       log: options.log ?? nullLog,
       dashboard: options.dashboard ?? false,
       ...(options.rpc === undefined ? {} : { rpc: options.rpc }),
+      ...(options.engine === undefined ? {} : { engine: options.engine }),
       ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
     });
   } catch (error) {

@@ -1,11 +1,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { disconnects } from '@tutti/protocol';
+import type { Peers } from '../../cluster/peers.ts';
 import type { Places } from '../places.ts';
 import type { RemoteAddresses } from '../remote-addresses.ts';
 import type { UpgradeRefusal } from '../transport.ts';
 import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
-import { readEmulationRequest } from './emulation-request.ts';
+import { EmulationRelay, relayedFrameBytesMax } from './emulation-relay.ts';
+import { readEmulationRequest, type EmulationRequest } from './emulation-request.ts';
 import { readable, type Gate } from './gate.ts';
 import type { StreamLink } from './stream-connection.ts';
 
@@ -18,6 +20,8 @@ export interface EmulationSeams {
   readonly addresses: RemoteAddresses;
   /** Bounds the requests that are being read, as connections are: each may hold as much memory. */
   readonly reading: Places;
+  /** The other nodes: their sessions are reached from here, and those of this node from there. */
+  readonly peers: Peers;
 }
 
 /**
@@ -35,6 +39,7 @@ export class Emulation {
   readonly #nodeName: string;
   readonly #frameBytesMax: number;
   readonly #seams: EmulationSeams;
+  readonly #elsewhere: EmulationRelay;
   readonly #sessions = new Map<string, StreamLink>();
   readonly methods: readonly string[] = ['POST', 'OPTIONS'];
   /** For the HTTP server: bodies are read here. */
@@ -44,6 +49,7 @@ export class Emulation {
     this.#nodeName = options.nodeName;
     this.#frameBytesMax = options.frameBytesMax;
     this.#seams = seams;
+    this.#elsewhere = new EmulationRelay(seams.peers, (asked) => this.#take(asked, () => undefined));
   }
 
   get sessions(): number {
@@ -89,17 +95,38 @@ export class Emulation {
       return readable(request, this.#seams.gate.malformed('the body is no emulation request'));
     }
     if (asked.data.length > this.#frameBytesMax) return readable(request, this.#tooLarge());
-    // Another one's, or that of a node that is gone: the client connects anew.
-    if (asked.node !== this.#nodeName) return readable(request, { status: 404, message: 'no such node here' });
-    const connection = this.#sessions.get(asked.session);
+    const taken = (): void => {
+      response.writeHead(204, corsHeaders(request));
+      response.end();
+    };
+    if (asked.node !== this.#nodeName) return this.#relay(request, asked, taken);
+    await this.#take(asked, taken);
+    return undefined;
+  }
+
+  /** `taken` is called first, because the frame may end the session, whose last words go to the stream. */
+  async #take({ session, codec, data }: EmulationRequest, taken: () => void): Promise<void> {
+    const connection = this.#sessions.get(session);
     // Held back with its request, so that the peer's own connections fill up. In order: each waits behind those before it.
     while (connection?.held !== undefined) await connection.held;
-    // First, because the frame may end the session, whose last words go to the stream.
-    response.writeHead(204, corsHeaders(request));
-    response.end();
-    if (connection === undefined) return undefined;
-    if (connection.codec.name === asked.codec) connection.receive(asked.data);
+    taken();
+    if (connection === undefined) return;
+    if (connection.codec.name === codec) connection.receive(data);
     else connection.close(disconnects.badRequest);
+  }
+
+  async #relay(
+    request: IncomingMessage,
+    asked: EmulationRequest,
+    taken: () => void,
+  ): Promise<UpgradeRefusal | undefined> {
+    if (asked.data.length > relayedFrameBytesMax) {
+      const message = `a frame for another node has at most ${relayedFrameBytesMax} bytes`;
+      return readable(request, this.#seams.gate.malformed(message, 413));
+    }
+    // That of a node that is gone: the client connects anew.
+    if (!(await this.#elsewhere.relay(asked))) return readable(request, { status: 404, message: 'no such node here' });
+    taken();
     return undefined;
   }
 

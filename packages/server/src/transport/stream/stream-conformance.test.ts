@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { SeededRandom, transportConformance, type TransportPeer, type TransportUnderTest } from '@tutti/testkit';
+import { SolePeers } from '../../cluster/sole-peers.ts';
 import { SystemClock } from '../../runtime/system-clock.ts';
 import { nullTelemetry } from '../../telemetry/null-telemetry.ts';
 import type { Connection, ConnectionHandler, Transport } from '../transport.ts';
@@ -143,7 +144,8 @@ function watched(transport: StreamTransport, sessions: string[]): Transport {
 
 async function create(kind: StreamKind): Promise<TransportUnderTest> {
   const seams = { clock: new SystemClock(), random: new SeededRandom(7), telemetry: nullTelemetry };
-  const hub = new StreamHub({ nodeName, closeTimeoutMs: 500 }, seams);
+  const alone = new SolePeers(nodeName, 'incarnation');
+  const hub = new StreamHub({ nodeName, closeTimeoutMs: 500 }, { ...seams, peers: alone });
   const transport = new StreamTransport(kind, hub);
   const server = createServer((request, response) => {
     const taker = request.url?.startsWith('/emulation') === true ? hub.emulation : transport;

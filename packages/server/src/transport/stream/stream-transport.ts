@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Peers } from '../../cluster/peers.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
@@ -50,6 +51,8 @@ export interface StreamSeams {
   readonly admission?: Admission;
   /** Shared with the other transports of the node; without it the bounds of the options hold here alone. */
   readonly places?: Places;
+  /** Other nodes, whose sessions may be asked for here. */
+  readonly peers: Peers;
 }
 
 const keepAliveAfterMs = 25_000;
@@ -71,7 +74,8 @@ export class StreamHub {
     this.addresses = new RemoteAddresses(this.options.trustedProxies);
     this.places = seams.places ?? new Places(this.options);
     const reading = new Places(this.options);
-    this.emulation = new Emulation(this.options, { gate: this.gate, addresses: this.addresses, reading });
+    const { peers } = seams;
+    this.emulation = new Emulation(this.options, { gate: this.gate, addresses: this.addresses, reading, peers });
   }
 }
 

@@ -1,0 +1,41 @@
+import { BadMessage, bytesText, MessageFields } from '../../cluster/message-fields.ts';
+import type { Peers } from '../../cluster/peers.ts';
+import type { EmulationRequest } from './emulation-request.ts';
+
+const topic = 'emulation';
+/** A frame that is handed on: with what base64 and envelope add it is well within a control message. */
+export const relayedFrameBytesMax = 128 * 1024;
+/** Longer than a peer is ever held back for one frame. */
+const answerWithinMs = 10_000;
+
+/**
+ * Hands requests on to the node that has their session, so that a load balancer may send them anywhere.
+ * The session's id goes with them and is as much a secret there as here (S24).
+ */
+export class EmulationRelay {
+  readonly #peers: Peers;
+
+  /** `take`: acts on a frame for a session of this node, and resolves when its peer may send the next. */
+  constructor(peers: Peers, take: (asked: EmulationRequest) => Promise<void>) {
+    this.#peers = peers;
+    peers.answer(topic, readRelayed, async (asked) => {
+      await take(asked);
+      return {};
+    });
+  }
+
+  /** False: there is no such node, or it did not answer. Frames of one session arrive in the order of these calls. */
+  async relay({ node, session, data, codec }: EmulationRequest): Promise<boolean> {
+    const question = { node, session, codec, data: bytesText(data) };
+    const options = { only: node, withinMs: answerWithinMs };
+    const { answers } = await this.#peers.survey(topic, question, () => undefined, options);
+    return answers.length > 0;
+  }
+}
+
+function readRelayed(value: unknown): EmulationRequest {
+  const fields = new MessageFields(value);
+  const codec = fields.text('codec');
+  if (codec !== 'json' && codec !== 'protobuf') throw new BadMessage('codec is unknown');
+  return { node: fields.text('node'), session: fields.text('session'), data: fields.bytes('data'), codec };
+}
