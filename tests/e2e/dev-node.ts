@@ -13,18 +13,22 @@ const startMsMax = 20_000;
 /** `tutti dev`, as a newcomer runs it: a process of its own in an empty folder, to be killed and started again. */
 export class DevNode {
   readonly url: string;
-  readonly #folder: string;
+  /** Where it was started: `data` is in it. */
+  readonly folder: string;
   readonly #port: number;
   #child: ChildProcess | undefined;
 
-  private constructor(folder: string, port: number) {
-    this.#folder = folder;
+  readonly #args: readonly string[];
+
+  private constructor(folder: string, port: number, args: readonly string[]) {
+    this.#args = args;
+    this.folder = folder;
     this.#port = port;
     this.url = `http://localhost:${port}`;
   }
 
-  static async start(): Promise<DevNode> {
-    const node = new DevNode(await mkdtemp(join(tmpdir(), 'tutti-dev-')), await freePort());
+  static async start(args: readonly string[] = []): Promise<DevNode> {
+    const node = new DevNode(await mkdtemp(join(tmpdir(), 'tutti-dev-')), await freePort(), args);
     try {
       await node.restart();
     } catch (error) {
@@ -36,8 +40,8 @@ export class DevNode {
 
   /** Resolves when it listens. */
   async restart(): Promise<void> {
-    const child = spawn(process.execPath, [main, 'dev', '--json', '--port', String(this.#port)], {
-      cwd: this.#folder,
+    const child = spawn(process.execPath, [main, 'dev', '--json', '--port', String(this.#port), ...this.#args], {
+      cwd: this.folder,
       // None of this process's variables: they could be options of the node.
       env: { PATH: process.env['PATH'] },
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -67,6 +71,6 @@ export class DevNode {
 
   async close(): Promise<void> {
     await this.kill();
-    await rm(this.#folder, { recursive: true, force: true });
+    await rm(this.folder, { recursive: true, force: true });
   }
 }

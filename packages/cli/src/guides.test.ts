@@ -10,7 +10,13 @@ import { pathToFileURL } from 'node:url';
 
 import { RunningCommand } from './testing/run-command.ts';
 
-const guides = ['tokens.md', 'channels-and-namespaces.md', 'publish-from-your-backend.md', 'slow-clients.md'];
+const guides = [
+  'tokens.md',
+  'channels-and-namespaces.md',
+  'publish-from-your-backend.md',
+  'slow-clients.md',
+  'backends/README.md',
+];
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 
 function blocks(guide: string, language: string): string[] {

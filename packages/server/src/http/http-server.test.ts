@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -247,6 +248,36 @@ test('S4: a request with a body nobody reads ends its connection', { timeout }, 
   assert.equal(answer.ended, true);
   assert.equal(answer.text.match(/HTTP\/1\.1 200/g)?.length, 1);
 });
+
+test(
+  'an offer of HTTP/2 with a body, as Java makes it, is ignored; on the path of WebSocket it is refused',
+  { timeout },
+  async (context) => {
+    const handle = async (request: AsyncIterable<Buffer>, response: { end(text: string): void }): Promise<void> => {
+      let body = '';
+      for await (const chunk of request) body += chunk.toString();
+      response.end(`got ${body}`);
+    };
+    const upgrades = new Map([['/socket', { handleUpgrade: () => ({ status: 400, message: 'no WebSocket' }) }]]);
+    const server = await start(context, {
+      upgrades,
+      routes: new Map([['/api', { methods: ['POST'], readsBody: true, handle }]]),
+    });
+    const offer =
+      'Host: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAB\r\n';
+    const socket = connect(server.port, '127.0.0.1');
+    const answered = async (request: string): Promise<string> => {
+      socket.write(request);
+      const [bytes] = (await once(socket, 'data')) as [Buffer];
+      return bytes.toString();
+    };
+    assert.match(await answered(`POST /api HTTP/1.1\r\n${offer}Content-Length: 5\r\n\r\nhello`), /got hello$/);
+    const next = await answered('POST /api HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nnext');
+    assert.match(next, /got next$/, 'the connection goes on');
+    socket.destroy();
+    assert.equal((await rawExchange(server.port, `GET /socket HTTP/1.1\r\n${offer}\r\n`)).status, 400);
+  },
+);
 
 test('an address that cannot be had is a Fault that says what to change', { timeout }, async (context) => {
   const server = await start(context);

@@ -124,6 +124,7 @@ export class HttpServer {
         insecureHTTPParser: false,
         requireHostHeader: true,
         noDelay: true,
+        shouldUpgradeCallback: (request) => this.#isUpgrade(request),
       },
       (request, response) => {
         this.#handleSafely(request, response);
@@ -138,6 +139,14 @@ export class HttpServer {
       this.#upgrade(request, socket, head);
     });
     return server;
+  }
+
+  /**
+   * An offer to speak another protocol may be ignored (RFC 9110, 7.8), and Java's HttpClient makes one, for
+   * HTTP/2, with every first request. Node before 24.9 asks nobody and takes each for an upgrade.
+   */
+  #isUpgrade(request: IncomingMessage): boolean {
+    return this.#upgrades.has(pathOf(request) ?? '') || /websocket/i.test(request.headers.upgrade ?? '');
   }
 
   /** The boundary of one request: whatever goes wrong in it stays in it (S2, S23). */
