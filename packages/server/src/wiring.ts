@@ -123,10 +123,10 @@ function assemble(options: ServerOptions): Parts {
   const log = options.log ?? new PinoLog({ level: settings.logLevel, base: { node: nodeName } }, clock);
   const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
-  const engine = options.engine ?? engineOf({ settings, namespaces, clock, random, log });
+  const engine = options.engine ?? engineOf({ settings, namespaces, nodeName, clock, random, log });
   const { broker } = engine;
   const peers = peersOf(engine.bus, settings, nodeName, { clock, random, telemetry });
-  const canaries = new Canaries(canariesOf(settings, broker, random));
+  const canaries = new Canaries(canariesOf(settings, broker, random, engine.bus === undefined ? undefined : nodeName));
   const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
   const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });

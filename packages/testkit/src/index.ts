@@ -41,3 +41,13 @@ export {
   type RevocationListUnderTest,
 } from './conformance/revocation-list.ts';
 export { HintlessRevocationList } from './hintless-revocation-list.ts';
+  masterName,
+  redisMissing,
+  startRedis,
+  startRedisCluster,
+  startRedisSentinels,
+  type RedisCluster,
+  type RedisOptions,
+  type RedisSentinels,
+  type RedisServer,
+} from './redis-servers.ts';

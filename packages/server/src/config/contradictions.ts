@@ -6,6 +6,7 @@ import { hookProblems } from './hook-problems.ts';
 import type { Contradiction } from './contradiction.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Settings } from './options.ts';
+import { isRedisUrl, parseRedisUrl } from './redis-target.ts';
 import { tokenKeyProblem } from './token-key.ts';
 
 /** `serve`: for others to reach. `dev`: one developer, one machine. */
@@ -42,11 +43,19 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-function engineProblems({ engine }: Settings): Contradiction[] {
-  if (engine === 'embedded') return [];
+function engineProblems({ engine, enginePrefix }: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  if (!/^[\w.-]{1,64}$/.test(enginePrefix)) {
+    found.push({ option: 'enginePrefix', message: 'must be 1 to 64 of the characters A-Z a-z 0-9 _ . -' });
+  }
+  if (engine === 'embedded') return found;
   // The value may be a URL with a password in it, and is not repeated.
-  const message = 'must be embedded: this version has no other engine (NATS and Redis are planned)';
-  return [{ option: 'engine', message }];
+  if (!isRedisUrl(engine)) {
+    const message = 'must be embedded, redis://…, redis+sentinel://… or redis+cluster://… (NATS is planned)';
+    return [...found, { option: 'engine', message }];
+  }
+  const target = parseRedisUrl(engine);
+  return typeof target === 'string' ? [...found, { option: 'engine', message: target }] : found;
 }
 
 function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradiction[] {

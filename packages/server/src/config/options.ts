@@ -7,6 +7,7 @@ import { apiOptions } from './options/api-options.ts';
 import { channelOptions } from './options/channel-options.ts';
 import { clusterOptions } from './options/cluster-options.ts';
 import { connectionOptions } from './options/connection-options.ts';
+import { engineOptions } from './options/engine-options.ts';
 import { hookOptions } from './options/hook-options.ts';
 import { identityOptions } from './options/identity-options.ts';
 import { nodeOptions } from './options/node-options.ts';
@@ -18,6 +19,7 @@ import type { TokenKey } from './token-key.ts';
  */
 export const options = {
   ...nodeOptions,
+  ...engineOptions,
   ...identityOptions,
   ...apiOptions,
   ...hookOptions,

@@ -23,6 +23,10 @@ export function canaryChannel(name: string, node?: string): string {
   return node === undefined ? `${reserved}${name}` : `${reserved}${name}:${node}`;
 }
 
+export function isCanaryChannel(channel: string): boolean {
+  return channel.startsWith(reserved);
+}
+
 /**
  * A publication with an id that nobody can guess, sent through the broker and awaited as any live one.
  * It passes by hub, namespaces and counters: no list, figure or metric of channels knows of it.
@@ -83,7 +87,7 @@ export class Canaries {
 
   /** Whether it was a canary, of whatever node. Never throws. */
   receive(live: LivePublication): boolean {
-    if (!live.channel.startsWith(reserved)) return false;
+    if (!isCanaryChannel(live.channel)) return false;
     for (const canary of this.all) canary.receive(live);
     return true;
   }

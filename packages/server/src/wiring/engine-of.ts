@@ -2,28 +2,20 @@ import { EmbeddedBroker } from '../broker/embedded.ts';
 import { MemoryBroker } from '../broker/memory.ts';
 import { SqliteLogBroker } from '../broker/sqlite-log.ts';
 import type { Namespace } from '../config/namespace.ts';
-import type { Namespaces } from '../config/namespaces.ts';
-import type { Settings } from '../config/options.ts';
-import type { Clock } from '../core/clock.ts';
+import { isRedisUrl } from '../config/redis-target.ts';
 import { Fault } from '../core/fault.ts';
-import type { Random } from '../core/random.ts';
 import type { Engine } from '../engine.ts';
-import type { Log } from '../telemetry/telemetry.ts';
 import { isDurableChannel } from './canaries.ts';
-
-export interface EngineParts {
-  readonly settings: Settings;
-  readonly namespaces: Namespaces;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Log;
-}
+import type { EngineParts } from './engine-parts.ts';
+import { redisEngine } from './redis-engine.ts';
 
 /** The engine that the settings name. Throws `Fault` for one that is not there. */
 export function engineOf(parts: EngineParts): Engine {
   const { engine } = parts.settings;
   if (engine === 'embedded') return embedded(parts);
-  const message = `engine "${engine}" is not available: this version has "embedded"`;
+  if (isRedisUrl(engine)) return redisEngine(parts);
+  // It may be a URL with a password in it, and is not repeated.
+  const message = 'engine is none that this version has: embedded, redis://…, redis+sentinel://… or redis+cluster://…';
   throw new Fault('config', message, { retryable: false });
 }
 

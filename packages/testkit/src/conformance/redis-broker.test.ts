@@ -33,7 +33,7 @@ function brokerOn(url: string, interrupt?: () => void): BrokerUnderTest {
     clock: time,
     idempotencyWindowMs,
     ...(interrupt === undefined ? {} : { interrupt }),
-    dispose: () => link.close(),
+    dispose: () => {},
   };
 }
 

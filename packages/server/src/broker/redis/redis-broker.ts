@@ -24,7 +24,7 @@ import { historyScript, passScript, publishScript, removeScript, type Script } f
 import type { CommandArgument } from './server-link.ts';
 
 export interface RedisBrokerOptions {
-  /** Shared with whoever else uses the same Redis; who made it closes it, after the broker. */
+  /** May be shared with whoever else uses the same Redis. */
   readonly link: RedisLink;
   readonly clock: Clock;
   readonly random: Random;
@@ -34,6 +34,8 @@ export interface RedisBrokerOptions {
   readonly idempotencyWindowMs?: number;
   /** How long the top offset and the epoch of a channel outlive its last publication. */
   readonly historyMetaTtlMs?: number;
+  /** Channels whose publishes wait until so many replicas have them. */
+  readonly confirm?: { readonly replicas: number; readonly isDue: (channel: string) => boolean };
   /** For tests: the time by which publications and keys age, in place of the server's. */
   readonly nowMs?: () => number;
 }
@@ -59,6 +61,7 @@ export class RedisBroker implements Broker {
   readonly #link: RedisLink;
   readonly #prefix: string;
   readonly #windowMs: number;
+  readonly #confirm: NonNullable<RedisBrokerOptions['confirm']>;
   readonly #origin: string;
   readonly #held = new HeldOutcomes();
   readonly #foreign: SeldomWarning;
@@ -74,6 +77,7 @@ export class RedisBroker implements Broker {
     this.#link = options.link;
     this.#prefix = options.prefix ?? prefixDefault;
     this.#windowMs = options.idempotencyWindowMs ?? idempotencyWindowMsDefault;
+    this.#confirm = options.confirm ?? { replicas: 0, isDue: () => false };
     this.#origin = options.random.id().slice(0, 12);
     this.#foreign = new SeldomWarning(options.clock, options.log);
   }
@@ -111,7 +115,9 @@ export class RedisBroker implements Broker {
     if (options.expected !== undefined && options.history === undefined) {
       throw new Fault('broker', 'an expected position needs a channel with history', { retryable: false });
     }
-    return this.#untilSettled(this.#publish(channelKeys(this.#prefix, channel), draft, options));
+    const { replicas, isDue } = this.#confirm;
+    const isConfirmed = replicas > 0 && isDue(channel);
+    return this.#untilSettled(this.#publish(channelKeys(this.#prefix, channel), draft, options, isConfirmed));
   }
 
   async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
@@ -144,17 +150,24 @@ export class RedisBroker implements Broker {
     await this.#untilSettled(this.#run(removeScript, keys, [keys.meta, keys.log], []));
   }
 
-  /** What was accepted has its answer first; the connections are the link's. */
+  /** What was accepted has its answer first. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
     this.#isClosed = true;
     await Promise.allSettled(this.#unsettled);
     this.#held.forgetAll();
     await Promise.allSettled([...this.#names.keys()].map((live) => this.#link.unsubscribe(live)));
     this.#names.clear();
+    if (this.#events !== undefined) await this.#link.close();
   }
 
   /** Sends before anything is awaited: the order of the calls is the order of the log. */
-  async #publish(keys: ChannelKeys, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
+  async #publish(
+    keys: ChannelKeys,
+    draft: PublicationDraft,
+    options: PublishOptions,
+    isConfirmed: boolean,
+  ): Promise<PublishOutcome> {
     const { history } = options;
     const ticket = ++this.#tickets;
     const echoes = this.#link.isSubscribed(keys.live) ? this.#held.expect(keys.live) : undefined;
@@ -162,10 +175,13 @@ export class RedisBroker implements Broker {
       history === undefined
         ? this.#pass(keys, draft, options.idempotencyKey, ticket)
         : this.#append(keys, draft, options, history, ticket);
+    const confirmed = isConfirmed ? this.#link.confirm(keys.slot, this.#confirm.replicas) : undefined;
+    confirmed?.catch(() => undefined);
     const { kind, position } = await sent;
     if (kind === 'conflict') throw new PositionConflict(position ?? { offset: 0, epoch: '' });
     const isDuplicate = kind === 'duplicate';
     if (!isDuplicate) await echoes?.of(ticket);
+    await confirmed;
     return position === undefined ? { duplicate: isDuplicate } : { position, duplicate: isDuplicate };
   }
 

@@ -31,7 +31,7 @@ interface Subscribed {
   ready: Promise<void>;
 }
 
-/** How long a start waits for the first connection, before the node starts without. */
+/** How long a start waits for the first try, before the node starts without. */
 const startMsMax = 5_000;
 const pauseMsMin = 50;
 const pauseMsMax = 1_000;
@@ -52,6 +52,8 @@ export class RedisLink {
   readonly #interrupted = new Set<() => void>();
   readonly #broken = new Set<() => void>();
   #driver: Driver | undefined;
+  /** Who opened it and has not closed it. */
+  #users = 0;
   #opening: Promise<void> | undefined;
   #first: PromiseWithResolvers<void> | undefined;
   #isMending = false;
@@ -73,11 +75,12 @@ export class RedisLink {
   }
 
   /**
-   * Opens the link; whoever shares it may call it. Resolves when Redis is reached, or after a few seconds
-   * without: the link then goes on trying. Throws `Fault` where trying on is of no use: no driver, or a
+   * Opens the link; each who shares it calls it, and `close` in the end. Resolves when Redis is reached, or
+   * could not be at the first try: the link then goes on trying. Throws `Fault` where trying on is of no use: no driver, or a
    * server that must not be used.
    */
   open(): Promise<void> {
+    this.#users += 1;
     return (this.#opening ??= this.#open());
   }
 
@@ -112,6 +115,18 @@ export class RedisLink {
     return made.ready;
   }
 
+  /** Stands from now on, or, where its server is away, from its return. Rejects where the server refuses. */
+  async keepSubscribed(channel: string, slot: number, handler: MessageHandler): Promise<void> {
+    if (this.#bySlot[slot]?.isOpen === true) return this.subscribe(channel, slot, handler);
+    this.#subscribed.set(channel, { slot, handler, home: undefined, ready: Promise.resolve() });
+  }
+
+  /** Resolves when the replicas have all that was called for the slot until now. Rejects with `RedisFault`. */
+  confirm(slot: number, replicas: number): Promise<void> {
+    const home = this.#bySlot[slot];
+    return home?.isOpen === true ? home.confirm(replicas) : Promise.reject(this.#absent());
+  }
+
   async unsubscribe(channel: string): Promise<void> {
     const known = this.#subscribed.get(channel);
     if (known === undefined) return;
@@ -124,8 +139,10 @@ export class RedisLink {
     return this.#subscribed.get(channel)?.home?.isOpen === true;
   }
 
+  /** Sends what waits, and closes when the last one who opened it has called it. */
   async close(): Promise<void> {
-    if (this.#isClosed) return;
+    this.#users -= 1;
+    if (this.#users > 0 || this.#isClosed) return;
     this.#isClosed = true;
     this.#recheck?.cancel();
     this.#wake?.();
@@ -305,6 +322,7 @@ export class RedisLink {
     if (!this.#hasSaidSo) log?.error({ ...fields, error: fault }, `${fault.message}; trying on`);
     this.#hasSaidSo = true;
     if (fault.code === '' && !fault.retryable) this.#first?.reject(fault);
+    else this.#first?.resolve();
   }
 
   #pause(tries: number): Promise<void> {

@@ -76,6 +76,8 @@ if KEYS[4] then
     local offset, life, made = string.match(first, '^(%S+) (%S+) (%d+)$')
     if tonumber(made) + window > at then
       if offset == '-' then return {'duplicate'} end
+      -- A write, so that a WAIT which follows asks about the first one's, too.
+      redis.call('PEXPIRE', KEYS[2], ARGV[9])
       return {'duplicate', offset, life .. '.' .. name}
     end
   end

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../../core/clock.ts';
 import { makeConnection, type Connection, type Credentials, type Driver } from './driver.ts';
 import { faultOf, RedisFault } from './redis-fault.ts';
 import { addressOf, type RedisHost } from '../../config/redis-target.ts';
+import { ReplicaConfirm } from './replica-confirm.ts';
 import { allScripts } from './scripts.ts';
 import { readServerFacts, type ServerFacts } from './server-facts.ts';
 
@@ -59,6 +60,7 @@ export class ServerLink {
   readonly #options: ServerLinkOptions;
   readonly #pending = new Set<Pending>();
   #pendingBytes = 0;
+  #confirming: ReplicaConfirm | undefined;
   #watch: Timer | undefined;
   #heardMs: number;
   #isEnded = false;
@@ -107,6 +109,12 @@ export class ServerLink {
   /** Sent in this turn, after what was called before it. Rejects with `RedisFault`. Replies are Buffers. */
   call(command: string, args: readonly CommandArgument[], bytes = 0): Promise<unknown> {
     return this.#track(bytes, command, () => this.#redis.callBuffer(command, [...args]));
+  }
+
+  /** Resolves when so many replicas have all that was called until now; the number is the same each time. */
+  confirm(replicas: number): Promise<void> {
+    this.#confirming ??= new ReplicaConfirm(replicas, (count, ms) => this.call('WAIT', [count, ms]));
+    return this.#confirming.confirm();
   }
 
   /** Resolves when the server has taken all of them. */

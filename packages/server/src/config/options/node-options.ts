@@ -28,7 +28,8 @@ export const nodeOptions = {
     type: 'text',
     default: 'embedded',
     since: '0.1',
-    description: 'Where channels live. `embedded`: in this process and `dataDir`.',
+    description:
+      'Where channels live. `embedded`: in this process and `dataDir`. `redis://HOST:PORT`, `redis+sentinel://HOST,HOST/MASTER` or `redis+cluster://HOST,HOST` (`rediss` for TLS): in Redis 7 or newer, shared by all nodes that name it.',
   },
   nodeName: {
     type: 'text',

@@ -1,0 +1,29 @@
+import type { OptionTable } from '../option-spec.ts';
+
+/** Of engines that nodes share. Of no effect with the embedded engine. */
+export const engineOptions = {
+  enginePrefix: {
+    type: 'text',
+    default: 'tutti',
+    since: '0.1',
+    description:
+      'Beginning of every name in the engine: the same on all nodes of a cluster, another for each installation that shares the engine.',
+  },
+  engineReplicas: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 10,
+    unit: 'replicas',
+    since: '0.1',
+    description:
+      'Replicas of the engine that must have a publication of a durable channel before it is acknowledged; without them the publish gets a temporary error. Redis: `WAIT`.',
+  },
+  allowWeakEngine: {
+    type: 'boolean',
+    default: false,
+    since: '0.1',
+    description:
+      'Durable channels are accepted on an engine that does not keep on disk what it acknowledges. Without it the node refuses to start there.',
+  },
+} as const satisfies OptionTable;

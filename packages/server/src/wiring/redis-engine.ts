@@ -1,0 +1,29 @@
+import { judgeDurability } from '../broker/redis/durability.ts';
+import { LinkPubSub } from '../broker/redis/link-pub-sub.ts';
+import { RedisBroker } from '../broker/redis/redis-broker.ts';
+import { RedisLink } from '../broker/redis/redis-link.ts';
+import { RedisControlBus } from '../cluster/redis/redis-control-bus.ts';
+import { parseRedisUrl } from '../config/redis-target.ts';
+import { Fault } from '../core/fault.ts';
+import type { Engine } from '../engine.ts';
+import { isDurableChannel } from './canaries.ts';
+import type { EngineParts } from './engine-parts.ts';
+
+/** Channels and bus in Redis, over the same connections. Throws `Fault` for a URL that is none. */
+export function redisEngine({ settings, namespaces, nodeName, clock, random, log }: EngineParts): Engine {
+  const target = parseRedisUrl(settings.engine);
+  if (typeof target === 'string') throw new Fault('config', `engine ${target}`, { retryable: false });
+  const { enginePrefix, engineReplicas: replicas, idempotencyWindowMs } = settings;
+  // Pub/sub does not know of databases: two installations in two of them would hear each other.
+  const prefix = target.db === 0 ? enginePrefix : `${enginePrefix}.${target.db}`;
+  const isNeeded = [...settings.namespaces.values()].some(({ durable }) => durable);
+  const unfit = judgeDurability({ isNeeded, isWeakAllowed: settings.allowWeakEngine, replicas, log });
+  const link = new RedisLink({ target, clock, random, log, unfit });
+  const confirm = { replicas, isDue: isDurableChannel(namespaces) };
+  return {
+    broker: new RedisBroker({ link, clock, random, log, prefix, idempotencyWindowMs, confirm }),
+    bus: new RedisControlBus(nodeName, new LinkPubSub(link, prefix)),
+    // Between the log and here lie a network and a bus that forgets.
+    mayLoseLive: () => true,
+  };
+}
