@@ -89,7 +89,9 @@ interface Parts {
 export async function createServer(options: ServerOptions): Promise<TuttiServer> {
   mustKeepToItself(options.settings);
   const parts = assemble(options);
-  await start(parts);
+  // Timers of the clock keep no process alive, and with the engine away nothing else does until it listens.
+  const awake = setInterval(() => undefined, 60_000);
+  await start(parts).finally(() => clearInterval(awake));
   const { settings, node, presence, log, http } = parts;
   const url = `http://${hostInUrl(settings.host)}:${http.port}`;
   const metricsUrl = metricsUrlOf(parts, url);

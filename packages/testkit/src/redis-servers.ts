@@ -236,7 +236,8 @@ class RedisProcess implements RedisServer {
     if (this.#mode === undefined) {
       lines.push('save ""', `appendonly ${persistence === 'none' ? 'no' : 'yes'}`);
       if (persistence !== 'none') lines.push(`appendfsync ${persistence}`);
-      if (password !== undefined) lines.push(`requirepass ${JSON.stringify(password)}`, `masterauth ${JSON.stringify(password)}`);
+      if (password !== undefined)
+        lines.push(`requirepass ${JSON.stringify(password)}`, `masterauth ${JSON.stringify(password)}`);
     }
     return `${[...lines, ...config].join('\n')}\n`;
   }
