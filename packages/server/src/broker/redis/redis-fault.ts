@@ -4,8 +4,8 @@ import { Fault } from '../../core/fault.ts';
 export class RedisFault extends Fault {
   readonly code: string;
 
-  constructor(message: string, options: { code?: string; retryable?: boolean; cause?: unknown } = {}) {
-    super('broker', message, { retryable: options.retryable ?? true, cause: options.cause });
+  constructor(message: string, options: { code?: string; retryable?: boolean } = {}) {
+    super('broker', message, { retryable: options.retryable ?? true });
     this.code = options.code ?? '';
   }
 }
@@ -14,14 +14,11 @@ export class RedisFault extends Fault {
 const lasting = new Set(['NOPERM', 'WRONGPASS', 'NOAUTH', 'WRONGTYPE']);
 const shownMax = 200;
 
+/** The driver's error is not kept as the cause: it carries the command, and with it payloads and passwords (S29). */
 export function faultOf(error: unknown, what: string): RedisFault {
   if (error instanceof RedisFault) return error;
   const said = error instanceof Error ? error.message : String(error);
   const isReply = error instanceof Error && error.name === 'ReplyError';
   const code = isReply ? (/^[A-Z]+/.exec(said)?.[0] ?? '') : '';
-  return new RedisFault(`redis: ${what}: ${said.slice(0, shownMax)}`, {
-    code,
-    retryable: !lasting.has(code),
-    cause: error,
-  });
+  return new RedisFault(`redis: ${what}: ${said.slice(0, shownMax)}`, { code, retryable: !lasting.has(code) });
 }
