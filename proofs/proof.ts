@@ -5,8 +5,16 @@ export interface Proof {
   readonly shows: string;
   /** Numbers that `--name value` changes. */
   readonly options: Readonly<Record<string, { readonly default: number; readonly description: string }>>;
+  /** Words that `--name word` chooses from. */
+  readonly choices?: Readonly<
+    Record<string, { readonly default: string; readonly choices: readonly string[]; readonly description: string }>
+  >;
   /** Ends everything it started, whatever happens. `say` prints progress. */
-  run(options: Readonly<Record<string, number>>, say: (line: string) => void): Promise<Verdict>;
+  run(
+    options: Readonly<Record<string, number>>,
+    say: (line: string) => void,
+    chosen: Readonly<Record<string, string>>,
+  ): Promise<Verdict>;
 }
 
 export interface Verdict {

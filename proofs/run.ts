@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
 import { hostile } from './hostile.ts';
+import { killBroker } from './kill-broker.ts';
 import type { Proof } from './proof.ts';
 import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
@@ -21,6 +22,7 @@ const proofs: readonly Proof[] = [
   drain,
   zombie,
   hostile,
+  killBroker,
 ];
 
 const usage = `npm run proof                       lists the proofs
@@ -37,29 +39,51 @@ function list(): void {
     for (const [name, option] of Object.entries(proof.options)) {
       process.stdout.write(`  --${name} ${option.default}  ${option.description}\n`);
     }
+    for (const [name, choice] of Object.entries(proof.choices ?? {})) {
+      process.stdout.write(`  --${name} ${choice.default}  ${choice.description}: ${choice.choices.join(', ')}\n`);
+    }
   }
 }
 
-function optionsOf(proof: Proof, args: readonly string[]): Record<string, number> {
-  const config = Object.fromEntries(Object.keys(proof.options).map((name) => [name, { type: 'string' } as const]));
+interface Asked {
+  readonly options: Readonly<Record<string, number>>;
+  readonly chosen: Readonly<Record<string, string>>;
+}
+
+/** Throws for what the proof does not know. */
+function askedOf({ options, choices = {} }: Proof, args: readonly string[]): Asked {
+  const names = [...Object.keys(options), ...Object.keys(choices)];
+  const config = Object.fromEntries(names.map((name) => [name, { type: 'string' } as const]));
   const { values } = parseArgs({ args: [...args], options: config, strict: true });
-  const entries = Object.entries(proof.options).map(([name, option]) => {
+  const numbers = Object.entries(options).map(([name, option]) => {
     const given = values[name];
     const value = typeof given === 'string' ? Number(given) : option.default;
     if (!Number.isFinite(value) || value < 0) throw new Error(`--${name} takes a number, not "${String(given)}"`);
     return [name, value] as const;
   });
-  return Object.fromEntries(entries);
+  const words = Object.entries(choices).map(([name, choice]) => {
+    const word = values[name] ?? choice.default;
+    if (!choice.choices.includes(word)) throw new Error(`--${name} is one of ${choice.choices.join(', ')}`);
+    return [name, word] as const;
+  });
+  return { options: Object.fromEntries(numbers), chosen: Object.fromEntries(words) };
 }
 
 /** True where every promise was kept. */
-async function runOne(proof: Proof, options: Readonly<Record<string, number>>): Promise<boolean> {
+async function runOne(proof: Proof, { options, chosen }: Asked): Promise<boolean> {
   const started = performance.now();
   process.stdout.write(`proof ${proof.name}: ${proof.shows}\n`);
-  const { broken, figures } = await proof.run(options, (line) => process.stdout.write(`  ${line}\n`));
+  const { broken, figures } = await proof.run(options, (line) => process.stdout.write(`  ${line}\n`), chosen);
   for (const promise of broken) process.stdout.write(`  BROKEN: ${promise}\n`);
   const seconds = Math.round((performance.now() - started) / 100) / 10;
-  const line = { proof: proof.name, kept: broken.length === 0, broken: broken.length, seconds, options, ...figures };
+  const line = {
+    proof: proof.name,
+    kept: broken.length === 0,
+    broken: broken.length,
+    seconds,
+    options: { ...options, ...chosen },
+    ...figures,
+  };
   process.stdout.write(`${JSON.stringify(line)}\n`);
   return broken.length === 0;
 }
@@ -76,14 +100,14 @@ async function main([name, ...rest]: readonly string[]): Promise<number> {
   }
   let kept = true;
   for (const proof of chosen) {
-    let options: Record<string, number>;
+    let asked: Asked;
     try {
-      options = optionsOf(proof, rest);
+      asked = askedOf(proof, rest);
     } catch (error) {
       process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
       return 2;
     }
-    kept = (await runOne(proof, options)) && kept;
+    kept = (await runOne(proof, asked)) && kept;
   }
   return kept ? 0 : 1;
 }
