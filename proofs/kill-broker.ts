@@ -94,12 +94,12 @@ async function killOnce(engine: EngineUnderTest, publishing: Publishing, replica
   if (isAlone && replicas === 0) await until(() => acknowledged.length >= before + doomedMin, goOnMsMax);
   else await pause(1_000);
   await engine.killLeader();
-  const lastMs = acknowledged.at(-1)?.atMs ?? 0;
-  const count = acknowledged.length;
-  await publishing.more(doomedMin);
-  const silentMs = Math.round((acknowledged[count]?.atMs ?? lastMs) - lastMs);
+  // With a replica to wait for, nothing goes on until there is one again.
+  if (replicas === 0) await publishing.more(doomedMin);
   if (!(await engine.mend())) throw new Error('the killed server did not come back into step');
-  return silentMs;
+  await publishing.more(doomedMin);
+  const times = acknowledged.slice(before).map(({ atMs }) => atMs);
+  return Math.round(Math.max(...times.map((atMs, i) => atMs - (times[i - 1] ?? atMs))));
 }
 
 /** Three publishers, each on its own node; the SDK repeats what it may, with the same idempotency key. */
@@ -151,17 +151,23 @@ class Following {
   readonly #onlooker: Onlooker;
   #epoch = '';
   #offset = 0;
+  #subscribedAt = 0;
 
   constructor(onlooker: Onlooker) {
     this.#onlooker = onlooker;
   }
 
-  subscribed(epoch: string, offset: number, isTold: boolean): void {
-    if (isTold) {
-      this.#onlooker.told += 1;
-      this.#offset = offset;
-    } else if (this.#epoch === '') this.#offset = offset;
+  /** Where the subscription stands; nothing is missing unless it is told. */
+  subscribed(epoch: string, offset: number): void {
+    if (this.#epoch === '') this.#offset = offset;
     this.#epoch = epoch;
+    this.#subscribedAt = offset;
+  }
+
+  /** Told that something is missing before the position of the latest subscribe. */
+  told(): void {
+    this.#onlooker.told += 1;
+    this.#offset = this.#subscribedAt;
   }
 
   publication(offset: number, text: string): void {
@@ -182,7 +188,8 @@ async function officialOnlooker(node: SpawnedNode, closers: (() => void)[]): Pro
   const token = await node.subscriptionToken({ user: 'ann', channel });
   const subscription = centrifuge.newSubscription(channel, { token });
   subscription.on('subscribed', ({ streamPosition, wasRecovering, recovered }) => {
-    following.subscribed(streamPosition?.epoch ?? '', streamPosition?.offset ?? 0, wasRecovering && !recovered);
+    following.subscribed(streamPosition?.epoch ?? '', streamPosition?.offset ?? 0);
+    if (wasRecovering && !recovered) following.told();
   });
   subscription.on('publication', ({ offset, data }) => {
     following.publication(offset ?? 0, (data as { text: string }).text);
@@ -201,12 +208,10 @@ async function ownOnlooker(node: SpawnedNode, closers: (() => void)[]): Promise<
   closers.push(() => tutti.close());
   const token = await node.subscriptionToken({ user: 'bob', channel });
   const subscription = tutti.subscribe<{ text: string }>(channel, { token });
-  let isTold = false;
-  subscription.on('gap', () => (isTold = true));
   subscription.on('subscribed', ({ position }) => {
-    following.subscribed(position?.epoch ?? '', position?.offset ?? 0, isTold);
-    isTold = false;
+    following.subscribed(position?.epoch ?? '', position?.offset ?? 0);
   });
+  subscription.on('gap', () => following.told());
   subscription.on('publication', ({ offset, data }) => following.publication(offset ?? 0, data.text));
   tutti.on('connected', () => (made.connects += 1));
   await subscription.ready();
