@@ -41,6 +41,7 @@ export {
   type RevocationListUnderTest,
 } from './conformance/revocation-list.ts';
 export { HintlessRevocationList } from './hintless-revocation-list.ts';
+export {
   masterName,
   redisMissing,
   startRedis,
