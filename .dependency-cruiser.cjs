@@ -17,6 +17,7 @@ const contracts = [
   `${server}/hooks/hooks[.]ts$`,
   `${server}/config/(api-key|channel-pattern|hook-functions|namespace|redis-target|rpc-handler|token-key)[.]ts$`,
   `${server}/config/(settings|tenant)[.]ts$`,
+  `${server}/config/webhook[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,
   `${server}/observer/node-observer[.]ts$`,
   // How requests are signed is agreed with whoever receives them: one format for webhooks and hooks.

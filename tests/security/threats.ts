@@ -150,8 +150,7 @@ export const threats: readonly Threat[] = [
   {
     id: 'S26',
     threat: 'webhooks sent to inner addresses',
-    proofs: [],
-    open: 'Let the node reach only what it must, by the rules of its network.',
+    proofs: [`${server}/webhooks/webhook-client.test.ts`, `${server}/webhooks/address-guard.test.ts`],
   },
   {
     id: 'S27',

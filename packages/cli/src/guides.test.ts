@@ -1,7 +1,9 @@
 import { JwtAuthenticator } from '@tutti/server/auth';
 import { defaultSettings, formatProblem, loadConfig } from '@tutti/server/config';
-import { SystemClock } from '@tutti/server/internal';
+import { signatureHeader, signRequest, SystemClock } from '@tutti/server/internal';
+import { eventually, freePort } from '@tutti/testkit';
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +18,7 @@ const guides = [
   'publish-from-your-backend.md',
   'slow-clients.md',
   'backends/README.md',
+  'webhooks.md',
 ];
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 
@@ -74,4 +77,30 @@ test('the tokens made by hand in tokens.md can be made', async (t) => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   }
+});
+
+test('the receiver of webhooks.md believes what a node signed, and nothing else', async (t) => {
+  const secret = 'change-me-to-the-output-of-openssl-rand-hex-32';
+  const [code = ''] = blocks('webhooks.md', 'js');
+  const file = join(folder(t), 'receiver.mjs');
+  const port = await freePort();
+  writeFileSync(file, code.replace('listen(3000', `listen(${port}`));
+  const receiver = spawn(process.execPath, [file], { env: { WEBHOOK_SECRET: secret } });
+  t.after(() => receiver.kill());
+  let printed = '';
+  receiver.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
+  const url = `http://127.0.0.1:${port}/tutti`;
+  await eventually(async () => (await fetch(url, { method: 'POST', body: '{}' })).status === 401);
+  const now = Date.now() / 1_000;
+  const post = async (body: string, signature: string): Promise<number> =>
+    (await fetch(url, { method: 'POST', body, headers: { [signatureHeader]: signature } })).status;
+  const event = { id: 'x-1', type: 'published', channel: 'chat:a', user: 'ann', data: { text: 'é' } };
+  const body = JSON.stringify({ events: [event] });
+  assert.equal(await post(body, signRequest(body, ['another secret', secret], now)), 204);
+  assert.equal(await post(body, signRequest(body, [secret], now)), 204);
+  assert.equal(await post(body, signRequest(body, ['another secret'], now)), 401);
+  assert.equal(await post(`${body} `, signRequest(body, [secret], now)), 401);
+  assert.equal(await post(body, signRequest(body, [secret], now - 301)), 401);
+  assert.equal(await post(body, 'v1='), 401);
+  await eventually(() => printed === 'published chat:a ann {"text":"é"}\n', { what: 'told once' });
 });

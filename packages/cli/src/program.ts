@@ -10,6 +10,7 @@ import { publishCommand } from './commands/publish.ts';
 import { serveCommand } from './commands/serve.ts';
 import { subscribeCommand } from './commands/subscribe.ts';
 import { tokenCommand } from './commands/token.ts';
+import { webhooksCommand } from './commands/webhooks.ts';
 import type { Surroundings } from './local-config.ts';
 import { Output } from './output.ts';
 
@@ -71,6 +72,7 @@ function program(options: RunOptions, output: Output): Command {
   subscribeCommand(command, context);
   historyCommand(command, context);
   presenceCommand(command, context);
+  webhooksCommand(command, context);
   configCommand(command, context);
   for (const leaf of leaves(command)) leaf.option('--json', 'for programs: one JSON object a line');
   return command;

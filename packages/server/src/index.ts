@@ -8,3 +8,4 @@ export { PositionConflict } from './broker/broker.ts';
 export { PinoLog, type LogOptions } from './telemetry/pino-log.ts';
 export type { Log } from './telemetry/telemetry.ts';
 export { version } from './version.ts';
+export { replayWebhooks, type WebhookReplay } from './wiring/webhooks.ts';

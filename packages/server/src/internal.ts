@@ -16,6 +16,7 @@ export { guardedHooks, type GuardOptions } from './hooks/guarded-hooks.ts';
 export { inProcessHooks } from './hooks/in-process.ts';
 export type * from './config/namespace.ts';
 export type * from './telemetry/telemetry.ts';
+export { signatureHeader, signRequest } from './runtime/sign-request.ts';
 export { SystemClock } from './runtime/system-clock.ts';
 export { SystemRandom } from './runtime/system-random.ts';
 export { Node, type NodeFigures, type NodeOptions } from './core/node.ts';

@@ -19,7 +19,7 @@ import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
 import { Fault } from './core/fault.ts';
 import { ClusterDirectory } from './core/cluster-directory.ts';
-import { Admission, type Load } from './core/admission.ts';
+import { Admission } from './core/admission.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { Limits } from './core/limits.ts';
 import { Node } from './core/node.ts';
@@ -38,7 +38,6 @@ import { SystemClock } from './runtime/system-clock.ts';
 import { SystemRandom } from './runtime/system-random.ts';
 import type { ServerOptions, TuttiServer } from './server.ts';
 import { Counters } from './telemetry/counters.ts';
-import type { GaugeName } from './telemetry/metric-table.ts';
 import { PinoLog } from './telemetry/pino-log.ts';
 import { PrometheusTelemetry } from './telemetry/prometheus.ts';
 import { StatsPublisher } from './telemetry/stats-publisher.ts';
@@ -49,10 +48,13 @@ import { StreamHub, StreamTransport } from './transport/stream/stream-transport.
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
 import { revocationOptions } from './wiring/revocation-options.ts';
+import type { Webhooks } from './webhooks/webhooks.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
 import { wireHooks, type WiredHooks } from './wiring/hooks.ts';
+import { nodeGauges } from './wiring/node-gauges.ts';
+import { webhooksOf } from './wiring/webhooks.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -78,6 +80,7 @@ interface Parts {
   /** Where the metrics have a port of their own. */
   readonly operators: HttpServer | undefined;
   readonly stats: StatsPublisher;
+  readonly webhooks: Webhooks | undefined;
 }
 
 /**
@@ -132,6 +135,7 @@ function assemble(options: ServerOptions): Parts {
   const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
   const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });
+  const webhooks = webhooksOf(settings, { clock, random, telemetry, nodeName });
   const node = new Node({
     clock,
     random,
@@ -144,7 +148,7 @@ function assemble(options: ServerOptions): Parts {
     revocations: revocationOptions(settings, clock, engine.revocations),
     rpc: new RpcMethods(options.rpc ?? {}),
     hooks: asked.hooks,
-    observers: asked.observers,
+    observers: webhooks === undefined ? asked.observers : [...asked.observers, webhooks],
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,
@@ -161,11 +165,8 @@ function assemble(options: ServerOptions): Parts {
   };
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
-  telemetry.readGauges(() => ({
-    ...gauges(node, readiness, admission, load),
-    nodes: peers.others.length + 1,
-    hook_breakers_open: asked.openBreakers(),
-  }));
+  const measured = { node, readiness, admission, load, peers, hooks: asked, webhooks };
+  telemetry.readGauges(() => nodeGauges(measured));
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const directory = new ClusterDirectory(node.directory, { peers, telemetry });
@@ -173,7 +174,8 @@ function assemble(options: ServerOptions): Parts {
   const api = new ApiRoute(settings, target, telemetry);
   const { counters } = telemetry;
   return {
-    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, admission, readiness },
+    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, webhooks },
+    ...{ admission, readiness },
     ...faces(options, { node, nodeName, peers, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
@@ -246,6 +248,7 @@ function faces(
 async function start(parts: Parts): Promise<void> {
   const { settings, node, transports, http, operators, broker, peers, presence, readiness, loop, stats } = parts;
   await node.start();
+  await parts.webhooks?.start();
   for (const transport of transports) transport.listen((connection) => node.accept(connection));
   try {
     await peers.start();
@@ -296,6 +299,8 @@ async function shutDown(parts: Parts): Promise<void> {
     () => loop.stop(),
     () => readiness.stop(),
     () => node.revocations.close(),
+    // After the last connection: its end is told, too.
+    () => parts.webhooks?.close(),
     () => presence.close(),
     () => peers.close(),
     () => broker.close(),
@@ -311,29 +316,6 @@ async function shutDown(parts: Parts): Promise<void> {
   }
   if (failures.length > 0) throw failures[0];
   log.info({}, 'the node has stopped');
-}
-
-function gauges(
-  node: Node,
-  readiness: Readiness,
-  admission: Admission,
-  load: Load,
-): Record<Exclude<GaugeName, 'nodes' | 'hook_breakers_open'>, number> {
-  const { connections, channels, subscriptions } = node.figures(0);
-  const progress = node.drainProgress;
-  return {
-    connections,
-    connections_unauthenticated: load.unauthenticated(),
-    channels,
-    subscriptions,
-    loop_lag_seconds: load.loopLagMs() / 1_000,
-    memory_share: load.memoryShare(),
-    ready: readiness.isReady ? 1 : 0,
-    draining: admission.isDraining ? 1 : 0,
-    drain_connections: progress?.connections ?? 0,
-    drain_connections_left: progress?.left ?? 0,
-    drain_closes_per_second: progress?.perSecondMax ?? 0,
-  };
 }
 
 function metricsUrlOf({ settings, operators }: Parts, url: string): string {

@@ -183,7 +183,8 @@ class NodeProcess {
 /** Settings as a configuration file writes them: durations with their unit, namespaces by name. */
 function written(settings: Settings): Record<string, unknown> {
   const namespaces = [...settings.namespaces].map(([name, { name: _name, ...rest }]) => [name, withUnits(rest)]);
-  return { ...withUnits(settings), namespaces: Object.fromEntries(namespaces) as unknown };
+  const webhooks = settings.webhooks.map(withUnits);
+  return { ...withUnits(settings), namespaces: Object.fromEntries(namespaces) as unknown, webhooks };
 }
 
 function withUnits(values: object): Record<string, unknown> {

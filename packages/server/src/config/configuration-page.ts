@@ -25,7 +25,7 @@ export default defineConfig({
 
 - \`tutti config check\` reports everything that is wrong, at once. \`tutti config show\` prints what is in effect and where it came from; secrets are masked. \`tutti config env\` prints it as variables.
 - Durations are written \`250ms\`, \`25s\`, \`5m\`, \`24h\`, \`30d\`; sizes \`64KiB\`, \`5MiB\`, or a number of bytes; shares \`10%\` or \`0.1\`.
-- In a variable or flag, a list is words with commas, and \`TUTTI_TOKEN_KEYS\` and \`TUTTI_NAMESPACES\` are JSON. Secrets have no flag, because every user of a machine sees the arguments of a process.
+- In a variable or flag, a list is words with commas, and \`TUTTI_TOKEN_KEYS\`, \`TUTTI_API_KEYS\`, \`TUTTI_WEBHOOKS\` and \`TUTTI_NAMESPACES\` are JSON. Secrets have no flag, because every user of a machine sees the arguments of a process.
 - \`rpc\` (in a TypeScript or JavaScript file) holds functions that clients may call.
 `;
 

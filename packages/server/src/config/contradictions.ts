@@ -23,7 +23,9 @@ export function contradictions(
     ...insecureProblems(settings, mode),
     ...keyProblems(settings, mode, hooks),
     ...settings.allowedOrigins.flatMap(originProblem),
-    ...settings.trustedProxies.flatMap(proxyProblem),
+    ...settings.trustedProxies.flatMap((entry) => networkProblem('trustedProxies', entry)),
+    ...settings.webhookNetworks.flatMap((entry) => networkProblem('webhookNetworks', entry)),
+    ...webhookProblems(settings),
     ...metricsProblems(settings),
     ...personalProblems(settings),
     ...tenantProblems(settings),
@@ -103,15 +105,34 @@ function originProblem(origin: string): Contradiction[] {
   return [{ option: 'allowedOrigins', message: `has ${shown}, which is no exact origin: write ${meant}` }];
 }
 
-function proxyProblem(entry: string): Contradiction[] {
+function networkProblem(option: Contradiction['option'], entry: string): Contradiction[] {
   const [address = '', prefix = '', ...rest] = entry.split('/');
   const bits = isIP(address) === 4 ? 32 : 128;
   const isNetwork = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits;
   if (isIP(address) !== 0 && rest.length === 0 && (!entry.includes('/') || isNetwork)) return [];
   const shown = JSON.stringify(entry.slice(0, 80));
-  return [
-    { option: 'trustedProxies', message: `has ${shown}, which is neither an address nor a network like 10.0.0.0/8` },
-  ];
+  return [{ option, message: `has ${shown}, which is neither an address nor a network like 10.0.0.0/8` }];
+}
+
+/** Whatever else there is to say about where a webhook leads is known only when its name is resolved (S26). */
+function webhookProblems({ webhooks, webhookNetworks, namespaces }: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  for (const webhook of webhooks) {
+    if (webhook.url.startsWith('http:') && webhookNetworks.length === 0) {
+      const message = `has "${webhook.name}" with http: use https, or name the private network of its server in webhookNetworks (127.0.0.0/8 for development)`;
+      found.push({ option: 'webhooks', message });
+    }
+    for (const name of webhook.namespaces ?? []) {
+      if (namespaces.has(name)) continue;
+      const near = nearestName(name, namespaces.keys());
+      const hint = near === undefined ? 'add it to namespaces' : `did you mean ${near}?`;
+      found.push({
+        option: 'webhooks',
+        message: `has "${webhook.name}" with the namespace ${name}, which is not configured; ${hint}`,
+      });
+    }
+  }
+  return found;
 }
 
 function metricsProblems({ metricsPort, port, console }: Settings): Contradiction[] {

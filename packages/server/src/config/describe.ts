@@ -5,6 +5,7 @@ import { settingKey, variableName, type OptionSpec } from './option-spec.ts';
 import { options, type OptionName, type Settings } from './options.ts';
 import { defaultSource, type Source } from './problem.ts';
 import type { TokenKey } from './token-key.ts';
+import type { Webhook } from './webhook.ts';
 import { formatWritten } from './written-value.ts';
 
 /** One effective value, safe to print: secrets are masked. */
@@ -56,6 +57,7 @@ function describeNamespace(path: string, namespace: Namespace, source: Source): 
 function describeValue(spec: OptionSpec, value: unknown): string {
   if (spec.type === 'keys') return describeKeys(value as readonly TokenKey[]);
   if (spec.type === 'apiKeys') return describeApiKeys(value as readonly ApiKey[]);
+  if (spec.type === 'webhooks') return describeWebhooks(value as readonly Webhook[]);
   if (spec.secret === true) return value === '' ? '' : mask;
   // An engine's URL may carry a password.
   return formatWritten(spec, value).replace(/(:\/\/[^:/@]*:)[^@/]+@/, `$1${mask}@`);
@@ -72,6 +74,15 @@ function describeKeys(keys: readonly TokenKey[]): string {
 
 function describeApiKeys(keys: readonly ApiKey[]): string {
   return JSON.stringify(keys.map((key) => ({ ...key, key: mask })));
+}
+
+function describeWebhooks(webhooks: readonly Webhook[]): string {
+  const shown = webhooks.map(({ secrets, batchDelayMs, ...rest }) => ({
+    ...rest,
+    batchDelay: `${batchDelayMs}ms`,
+    ...(secrets.length === 1 ? { secret: mask } : { secrets: secrets.map(() => mask) }),
+  }));
+  return JSON.stringify(shown);
 }
 
 function writtenNamespaces(namespaces: ReadonlyMap<string, Namespace>): Record<string, Record<string, unknown>> {

@@ -1,5 +1,6 @@
 /** Settings of a node: what they are, where they come from, what is wrong with them. */
 export type { ApiKey } from './api-key.ts';
+export type { Webhook, WebhookEventName } from './webhook.ts';
 export { canonicalChannel, channelProblem, defaultNamespace, namespaceOf, namespacePattern } from './channel-name.ts';
 export { configFileNames } from './config-file.ts';
 export { renderConfigurationPage } from './configuration-page.ts';

@@ -24,7 +24,7 @@ export interface OptionSpec {
 /**
  * `duration`: `'250ms' '25s' '5m' '24h' '30d'`, in milliseconds once read. `size`: `'64KiB' '5MiB'`,
  * or a plain number of bytes. `share`: `'10%'` or 0.1. `list`: an array, or words with commas in a
- * variable or flag. `keys`, `apiKeys` and `namespaces`: structures, as JSON in a variable.
+ * variable or flag. `keys`, `apiKeys`, `webhooks` and `namespaces`: structures, as JSON in a variable.
  */
 export type OptionType =
   | 'text'
@@ -37,6 +37,7 @@ export type OptionType =
   | 'list'
   | 'keys'
   | 'apiKeys'
+  | 'webhooks'
   | 'namespaces';
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
@@ -63,5 +64,5 @@ export function flagName(name: string, spec: OptionSpec): string | undefined {
 
 /** Too large for a flag; JSON in a variable. */
 export function isStructure({ type }: Pick<OptionSpec, 'type'>): boolean {
-  return type === 'keys' || type === 'apiKeys' || type === 'namespaces';
+  return type === 'keys' || type === 'apiKeys' || type === 'webhooks' || type === 'namespaces';
 }

@@ -11,7 +11,9 @@ import { engineOptions } from './options/engine-options.ts';
 import { hookOptions } from './options/hook-options.ts';
 import { identityOptions } from './options/identity-options.ts';
 import { nodeOptions } from './options/node-options.ts';
+import { webhookOptions } from './options/webhook-options.ts';
 import type { TokenKey } from './token-key.ts';
+import type { Webhook, WebhookEventName } from './webhook.ts';
 
 /**
  * Every option of a node, once, by theme in options/. File keys are the names below; `variableName` and `flagName` say
@@ -27,6 +29,7 @@ export const options = {
   ...admissionOptions,
   ...channelOptions,
   ...clusterOptions,
+  ...webhookOptions,
 } as const satisfies OptionTable;
 
 export type Options = typeof options;
@@ -45,9 +48,11 @@ export type SettingValue<Spec extends OptionSpec> = Spec['type'] extends 'text'
           ? readonly TokenKey[]
           : Spec['type'] extends 'apiKeys'
             ? readonly ApiKey[]
-            : Spec['type'] extends 'namespaces'
-              ? ReadonlyMap<string, Namespace>
-              : number;
+            : Spec['type'] extends 'webhooks'
+              ? readonly Webhook[]
+              : Spec['type'] extends 'namespaces'
+                ? ReadonlyMap<string, Namespace>
+                : number;
 
 type ChoiceOf<Spec> = Spec extends { choices: readonly (infer Choice)[] } ? Choice : never;
 
@@ -68,9 +73,11 @@ type WrittenValue<Spec extends OptionSpec> = Spec['type'] extends 'size' | 'shar
       ? readonly WrittenTokenKey[]
       : Spec['type'] extends 'apiKeys'
         ? readonly WrittenApiKey[]
-        : Spec['type'] extends 'namespaces'
-          ? Readonly<Record<string, WrittenNamespace>>
-          : SettingValue<Spec>;
+        : Spec['type'] extends 'webhooks'
+          ? readonly WrittenWebhook[]
+          : Spec['type'] extends 'namespaces'
+            ? Readonly<Record<string, WrittenNamespace>>
+            : SettingValue<Spec>;
 
 /** A token key in a file: exactly one of `secret`, `publicKey` and `publicKeyFile`. */
 export interface WrittenTokenKey {
@@ -92,6 +99,22 @@ export interface WrittenApiKey {
   channels?: readonly string[];
   /** The only tenant it opens. */
   tenant?: string;
+}
+
+/** A webhook in a file: exactly one of `secret`, `secrets` and `secretFile`. */
+export interface WrittenWebhook {
+  name: string;
+  url: string;
+  secret?: string;
+  /** Two, while one takes over from the other. */
+  secrets?: readonly string[];
+  /** File with nothing but the secret, relative to the configuration file. */
+  secretFile?: string;
+  events: '*' | readonly WebhookEventName[];
+  namespaces?: readonly string[];
+  batchMax?: number;
+  /** `'250ms'` */
+  batchDelay?: string;
 }
 
 type NamespaceTable = typeof namespaceOptions;

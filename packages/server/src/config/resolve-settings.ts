@@ -6,6 +6,7 @@ import { defaultSource, unknownName, type ConfigProblem, type Source } from './p
 import { readApiKeys } from './read-api-keys.ts';
 import { readNamespaces } from './read-namespaces.ts';
 import { readTokenKeys } from './read-token-keys.ts';
+import { readWebhooks } from './read-webhooks.ts';
 import { parseWritten, type Parsed } from './written-value.ts';
 
 /** Values from one place, as written. Later layers win. */
@@ -105,6 +106,7 @@ function parseAny(spec: OptionSpec, written: unknown, layer: Layer | undefined, 
   if ('problem' in structure) return structure;
   if (spec.type === 'keys') return { value: readTokenKeys(structure.value, layer.folder, report) };
   if (spec.type === 'apiKeys') return { value: readApiKeys(structure.value, layer.folder, report) };
+  if (spec.type === 'webhooks') return { value: readWebhooks(structure.value, layer.folder, report) };
   return { value: readNamespaces(structure.value, (path, message) => report(path === '' ? '' : `.${path}`, message)) };
 }
 

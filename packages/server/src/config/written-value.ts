@@ -41,6 +41,7 @@ export function parseWritten(spec: OptionSpec, written: unknown, fromText: boole
       return within(spec, parseShare(written, fromText));
     case 'keys':
     case 'apiKeys':
+    case 'webhooks':
     case 'namespaces':
       return { problem: 'is a structure' };
   }

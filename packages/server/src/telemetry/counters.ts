@@ -42,6 +42,11 @@ export class Counters implements Telemetry {
     hook_calls_failed: 0,
     hook_calls_skipped: 0,
     hook_calls_busy: 0,
+    webhook_events: 0,
+    webhook_events_delivered: 0,
+    webhook_events_dead: 0,
+    webhook_events_lost: 0,
+    webhook_requests: 0,
     bugs: 0,
   };
   /** Parts of the totals. */

@@ -33,6 +33,7 @@ export interface GaugeMetric {
   readonly help: string;
 }
 
+const webhook = { name: 'webhook', values: 'the name of a configured webhook' };
 const namespaces = { name: 'namespace', values: 'a configured namespace' };
 
 /** Every counter of `Telemetry`; the metric's name ends in `_total`. */
@@ -141,6 +142,29 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
   hook_calls_failed: hookCalls('failed'),
   hook_calls_skipped: hookCalls('skipped'),
   hook_calls_busy: hookCalls('busy'),
+  webhook_events: { help: 'Events for a webhook.', label: webhook },
+  webhook_events_delivered: { help: 'Events that a webhook has taken.', label: webhook },
+  webhook_events_dead: {
+    help: 'Events that a webhook was not given, and that the file of dead letters has, by reason.',
+    label: {
+      name: 'reason',
+      values:
+        '`overflow` (the queue was full), `gave_up` (it failed for `webhookRetryTime`), `refused` (the receiver answered 400, 413 or 422)',
+      known: ['overflow', 'gave_up', 'refused'],
+    },
+  },
+  webhook_events_lost: {
+    help: 'Events that a webhook was not given, and that could not be written to the file of dead letters.',
+  },
+  webhook_requests: {
+    help: 'Requests to webhooks, by outcome.',
+    label: {
+      name: 'outcome',
+      values:
+        '`delivered`, `address` (a forbidden one), `network`, `timeout`, `redirect`, `status` (neither 2xx nor a redirect)',
+      known: ['delivered', 'address', 'network', 'timeout', 'redirect', 'status'],
+    },
+  },
   bugs: { help: 'Things that should be impossible. Please report them.' },
 };
 
@@ -198,6 +222,9 @@ export const gaugeMetrics = {
   loop_lag_seconds: { help: 'How late the event loop is, smoothed.' },
   memory_share: { help: 'Memory in use, of what the process may use; 1 is all of it.' },
   nodes: { help: 'Nodes of the cluster that this one knows to live, itself included.' },
+  webhook_queue_events: { help: 'Events that wait for webhooks, all together.' },
+  webhook_queue_bytes: { help: 'Bytes of the events that wait for webhooks, all together.' },
+  webhook_oldest_seconds: { help: 'How long the event that has waited longest for its webhook has been waiting.' },
   ready: { help: '1 while the node is ready for new connections.' },
   draining: { help: '1 from the request to stop.' },
   drain_connections: { help: 'Connections there were when the drain began.' },

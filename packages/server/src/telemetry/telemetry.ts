@@ -57,6 +57,16 @@ export type CounterName =
   | 'control_messages_refused'
   /** Label: the hook. One counter for each way in which a call comes out. */
   | `hook_calls_${'ok' | 'refused' | 'timeout' | 'failed' | 'skipped' | 'busy'}`
+  /** Label: the name of the webhook. */
+  | 'webhook_events'
+  /** Label: the name of the webhook. */
+  | 'webhook_events_delivered'
+  /** Label: the reason. They are in the file of dead letters. */
+  | 'webhook_events_dead'
+  /** Neither delivered nor kept. */
+  | 'webhook_events_lost'
+  /** Label: the outcome. */
+  | 'webhook_requests'
   | 'bugs';
 
 /** Distributions of a node. The unit ends the name. */
