@@ -45,5 +45,6 @@ export { SqliteLogBroker, type SqliteLogBrokerOptions } from './broker/sqlite-lo
 export { RedisBroker, type RedisBrokerOptions } from './broker/redis/redis-broker.ts';
 export { RedisLink, type RedisLinkOptions } from './broker/redis/redis-link.ts';
 export { parseRedisUrl } from './config/redis-target.ts';
-export { LinkPubSub } from './broker/redis/link-pub-sub.ts';
+export { SharedLink } from './broker/redis/shared-link.ts';
 export { RedisControlBus, type PubSub } from './cluster/redis/redis-control-bus.ts';
+export { RedisRevocationList } from './revocation/redis/redis-revocation-list.ts';

@@ -1,9 +1,10 @@
 import { judgeDurability } from '../broker/redis/durability.ts';
-import { LinkPubSub } from '../broker/redis/link-pub-sub.ts';
+import { SharedLink } from '../broker/redis/shared-link.ts';
 import { RedisBroker } from '../broker/redis/redis-broker.ts';
 import { RedisLink } from '../broker/redis/redis-link.ts';
 import { RedisControlBus } from '../cluster/redis/redis-control-bus.ts';
 import { parseRedisUrl } from '../config/redis-target.ts';
+import { RedisRevocationList } from '../revocation/redis/redis-revocation-list.ts';
 import { Fault } from '../core/fault.ts';
 import type { Engine } from '../engine.ts';
 import { isDurableChannel } from './canaries.ts';
@@ -20,9 +21,12 @@ export function redisEngine({ settings, namespaces, nodeName, clock, random, log
   const unfit = judgeDurability({ isNeeded, isWeakAllowed: settings.allowWeakEngine, replicas, log });
   const link = new RedisLink({ target, clock, random, log, unfit });
   const confirm = { replicas, isDue: isDurableChannel(namespaces) };
+  const shared = new SharedLink(link, prefix);
+  const { revocationsMax } = settings;
   return {
     broker: new RedisBroker({ link, clock, random, log, prefix, idempotencyWindowMs, confirm }),
-    bus: new RedisControlBus(nodeName, new LinkPubSub(link, prefix)),
+    bus: new RedisControlBus(nodeName, shared),
+    revocations: new RedisRevocationList({ redis: shared, revocationsMax, replicas, origin: random.id() }),
     // Between the log and here lie a network and a bus that forgets.
     mayLoseLive: () => true,
   };

@@ -1,6 +1,6 @@
 import { after, test } from 'node:test';
 import {
-  LinkPubSub,
+  SharedLink,
   parseRedisUrl,
   RedisControlBus,
   RedisLink,
@@ -21,7 +21,7 @@ function busesOn(url: string, servers: readonly RedisServer[]): ControlBusUnderT
   return {
     bus: (node) => {
       const link = new RedisLink({ target, clock: new SystemClock(), random: new SystemRandom() });
-      return new RedisControlBus(node, new LinkPubSub(link, prefix));
+      return new RedisControlBus(node, new SharedLink(link, prefix));
     },
     interrupt: () => {
       for (const server of servers) {

@@ -16,11 +16,13 @@ import { parseRedisUrl } from '../../config/redis-target.ts';
 import { Fault } from '../../core/fault.ts';
 import { SystemClock } from '../../runtime/system-clock.ts';
 import { SystemRandom } from '../../runtime/system-random.ts';
+import { RedisRevocationList } from '../../revocation/redis/redis-revocation-list.ts';
 import type { LivePublication, PublishOptions, PublishOutcome } from '../broker.ts';
 import { channelKeys } from './channel-keys.ts';
 import { judgeDurability } from './durability.ts';
 import { RedisBroker } from './redis-broker.ts';
 import { RedisLink } from './redis-link.ts';
+import { SharedLink } from './shared-link.ts';
 
 const missing = await redisMissing();
 const options = { timeout: 120_000, ...(missing === undefined ? {} : { skip: missing }) };
@@ -30,6 +32,7 @@ const withinMs = 40_000;
 /** A started broker, and what reached it. */
 class Scene {
   readonly broker: RedisBroker;
+  readonly link: RedisLink;
   readonly live: LivePublication[] = [];
   readonly said: string[] = [];
   interruptions = 0;
@@ -42,8 +45,14 @@ class Scene {
     const log = { debug: say, info: say, warn: say, error: say };
     const { durable: isNeeded = false, weak: isWeakAllowed = false, replicas = 0 } = more;
     const unfit = judgeDurability({ isNeeded, isWeakAllowed, replicas, log });
-    const link = new RedisLink({ target, clock, random, log, unfit });
-    this.broker = new RedisBroker({ link, clock, random, log, confirm: { replicas, isDue: () => isNeeded } });
+    this.link = new RedisLink({ target, clock, random, log, unfit });
+    this.broker = new RedisBroker({
+      link: this.link,
+      clock,
+      random,
+      log,
+      confirm: { replicas, isDue: () => isNeeded },
+    });
     context.after(() => this.broker.close());
   }
 
@@ -287,6 +296,12 @@ test('a user with the permissions that the guide names, and no other, is enough'
   await scene.broker.unsubscribe('room');
   assert.equal(scene.live.length, 3);
   assert.match(scene.said.join('\n'), /syncs once a second/, 'its settings can be read');
+  const redisForAll = new SharedLink(scene.link, 'tutti');
+  const list = new RedisRevocationList({ redis: redisForAll, revocationsMax: 10, origin: 'me' });
+  await list.start({ changed: () => undefined });
+  await list.append({ what: 'user', tenant: '', subject: 'ann', issuedBeforeMs: 1, expiresAtMs: Date.now() + 60_000 });
+  assert.equal((await list.readSince('')).revocations.length, 1);
+  await list.close();
 });
 
 test('S25: what nobody of us has sent is no publication', options, async (t) => {

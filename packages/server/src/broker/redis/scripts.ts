@@ -20,9 +20,8 @@ export interface Script {
  */
 const emptyMs = 300_000;
 
-const shared = `
-local emptyMs = '${emptyMs}'
-
+/** For every script: numbers as text, the time, and which life of a server this is; nil on a replica. */
+export const scriptPrelude = `
 local function int(n) return string.format('%.0f', n) end
 
 local function now(given)
@@ -37,6 +36,10 @@ local function generation()
   if not string.find(info, 'role:master', 1, true) then return nil end
   return string.sub(redis.sha1hex(string.match(info, 'master_replid:(%x+)')), 1, 12)
 end
+`;
+
+const shared = `${scriptPrelude}
+local emptyMs = '${emptyMs}'
 
 -- The first offset from floor on that is younger than age, and when it will not be. Offsets have no
 -- holes and times never fall, so it is found by halving.

@@ -1,8 +1,12 @@
 import type { RedisLink } from './redis-link.ts';
+import { scriptPrelude } from './scripts.ts';
 import { slotOf } from './slots.ts';
 
-/** Bare pub/sub over the broker's connections, for messages that are no publications. */
-export class LinkPubSub {
+/**
+ * What others do over the broker's connections: pub/sub and small scripts, for what is no publication.
+ * A tag is what they are about; in a Cluster all of one tag is on one server.
+ */
+export class SharedLink {
   readonly #link: RedisLink;
   readonly #prefix: string;
 
@@ -25,6 +29,20 @@ export class LinkPubSub {
     this.#link.call(slotOf(tag), command, [this.#channel(tag), bytes], bytes.length).catch(() => {
       // Loss is allowed, and told where it was more than this one.
     });
+  }
+
+  /**
+   * Runs a script that is too rare to be loaded; `generation()` and `now()` are there. `names` continue the tag.
+   * Resolves to the reply, its texts as Buffers. Rejects with `Fault`.
+   */
+  evaluate(tag: string, script: string, names: readonly string[], values: readonly string[]): Promise<unknown> {
+    const keys = names.map((name) => `${this.#channel(tag)}:${name}`);
+    return this.#link.call(slotOf(tag), 'EVAL', [scriptPrelude + script, keys.length, ...keys, ...values]);
+  }
+
+  /** Resolves when so many replicas have what was written to the tag until now. Rejects with `Fault`. */
+  async confirm(tag: string, replicas: number): Promise<void> {
+    if (replicas > 0) await this.#link.confirm(slotOf(tag), replicas);
   }
 
   unsubscribe(tag: string): Promise<void> {
