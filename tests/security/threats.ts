@@ -38,7 +38,7 @@ export const threats: readonly Threat[] = [
     id: 'S4',
     threat: 'requests smuggled behind an upgrade',
     proofs: [live, `${server}/transport/websocket/handshake.test.ts`, `${server}/http/http-server.test.ts`],
-    open: 'Shown on raw sockets; not yet from behind real proxies.',
+    open: 'Shown on raw sockets of the node; not yet through real proxies, which may forward what a node would refuse.',
   },
   {
     id: 'S5',
@@ -55,7 +55,7 @@ export const threats: readonly Threat[] = [
     id: 'S8',
     threat: 'access after a token has expired, or was revoked',
     proofs: [`${server}/auth/token-verifier.test.ts`, `${server}/auth/jwt-authenticator.test.ts`],
-    open: 'A token cannot be revoked before it expires: give tokens minutes, and use `disconnect` of the server API.',
+    open: 'Revocation is CON-6, with tests of its own; a partition between nodes during one is not tried on running nodes.',
   },
   {
     id: 'S9',
