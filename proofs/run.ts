@@ -4,6 +4,7 @@ import { drain } from './drain.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
 import type { Proof } from './proof.ts';
+import { proxies } from './proxies.ts';
 import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
 import { storm } from './storm.ts';
@@ -23,6 +24,7 @@ const proofs: readonly Proof[] = [
   zombie,
   hostile,
   killBroker,
+  proxies,
 ];
 
 const usage = `npm run proof                       lists the proofs

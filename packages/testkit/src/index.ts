@@ -31,6 +31,7 @@ export { EventLog, type LoggedEvent } from './event-log.ts';
 export { startNode, type StartedNode, type StartNodeOptions } from './start-node.ts';
 export { freePort, spawnNode, type SpawnedNode } from './spawn-node.ts';
 export { HttpProxy, type HttpProxyOptions, type UpgradeFate } from './http-proxy.ts';
+export { startHaproxy, startNginx, type ProxyOptions, type RunningProxy } from './proxies.ts';
 export { connectClient, type ConnectClientOptions, type ConnectedClient, type Followed } from './connect-client.ts';
 export { testSettings, testTokenSecret, type TestSettings, type TestTokens } from './test-settings.ts';
 export { PlainEventSource, type StreamEvent } from './plain-event-source.ts';

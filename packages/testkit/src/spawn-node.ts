@@ -27,6 +27,8 @@ export interface SpawnedNode extends TestTokens {
   readonly isRunning: boolean;
   /** What it wrote to standard error, all its processes together, the last 64 KiB. */
   readonly stderr: string;
+  /** Its log, as lines of JSON, of which the same is kept. */
+  readonly log: string;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
   /** SIGTERM; resolves to the exit code, or to the signal that ended it. */
@@ -72,6 +74,9 @@ export async function spawnNode(options: TestSettings = {}): Promise<SpawnedNode
     get stderr() {
       return node.stderr;
     },
+    get log() {
+      return node.log;
+    },
     kill: () => node.kill(),
     stop: () => node.stop(),
     restart: () => node.start(),
@@ -111,6 +116,7 @@ process.once('exit', () => {
 
 class NodeProcess {
   stderr = '';
+  log = '';
   readonly #folder: string;
   readonly #port: number;
   #child: ChildProcess | undefined;
@@ -168,6 +174,7 @@ class NodeProcess {
       const timer = setTimeout(() => reject(failed(`took more than ${startMsMax} ms`)), startMsMax);
       const lines = createInterface({ input: child.stdout! });
       lines.on('line', (line) => {
+        this.log = `${this.log}${line}\n`.slice(-stderrBytesMax);
         if (!line.includes('"type":"listening"')) return;
         clearTimeout(timer);
         resolve();

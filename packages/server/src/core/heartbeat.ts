@@ -9,6 +9,7 @@ export class Heartbeat {
   readonly #isAnswered: boolean;
   #pingAt = Infinity;
   #pongBy = Infinity;
+  #busyAt = 0;
 
   /** `isAnswered`: false where the peer only listens, so that no pong is to be waited for. */
   constructor(limits: Limits, isAnswered = true) {
@@ -41,6 +42,16 @@ export class Heartbeat {
   /** The peer showed that it reads: an open ping waits behind what it has still to read. */
   alive(nowMs: number): void {
     if (this.#pongBy !== Infinity) this.#pongBy = nowMs + this.#limits.pongTimeoutMs;
+  }
+
+  /** Bytes went either way. */
+  busy(nowMs: number): void {
+    this.#busyAt = nowMs;
+  }
+
+  /** How long nothing went either way. */
+  silentMs(nowMs: number): number {
+    return nowMs - this.#busyAt;
   }
 
   nextIn(nowMs: number): number {

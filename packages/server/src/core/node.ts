@@ -15,6 +15,7 @@ import { Expiries } from './expiries.ts';
 import { FlushScheduler } from './flush-scheduler.ts';
 import { Hub } from './hub.ts';
 import { JoinLeave } from './join-leave.ts';
+import { IdleCuts } from './idle-cuts.ts';
 import { LagSampler } from './lag-sampler.ts';
 import { Observation } from './observation.ts';
 import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
@@ -107,6 +108,7 @@ export class Node {
       recovery: new Recovery(broker, hub, limits, telemetry),
       wheel: new TimerWheel(clock),
       revocations: this.revocations,
+      idleCuts: new IdleCuts(clock, telemetry.log, limits.pingIntervalMs),
       resolve: (name = '', tenant) => ({
         namespace: options.namespaces.resolve(name),
         name,

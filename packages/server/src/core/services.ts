@@ -11,6 +11,7 @@ import type { Clock } from './clock.ts';
 import type { Expiries } from './expiries.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
 import type { Hub } from './hub.ts';
+import type { IdleCuts } from './idle-cuts.ts';
 import type { Limits } from './limits.ts';
 import type { Observation } from './observation.ts';
 import type { Random } from './random.ts';
@@ -38,6 +39,7 @@ export interface Services {
   readonly wheel: TimerWheel;
   readonly turns: Turns;
   readonly expiries: Expiries;
+  readonly idleCuts: IdleCuts;
   readonly rpc: RpcMethods;
   readonly node: NodeFacts;
   /** Undefined: nobody observes. */
