@@ -9,6 +9,7 @@ import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
 import { storm } from './storm.ts';
 import { subscribeRaceProof } from './subscribe-race.ts';
+import { transports } from './transports.ts';
 import { window } from './window.ts';
 import { zombie } from './zombie.ts';
 
@@ -25,6 +26,7 @@ const proofs: readonly Proof[] = [
   hostile,
   killBroker,
   proxies,
+  transports,
 ];
 
 const usage = `npm run proof                       lists the proofs

@@ -46,6 +46,7 @@ export class FaultProxy {
   #faults: Faults;
   readonly #server: Server;
   readonly #links = new Set<Link>();
+  readonly #passedBefore = { up: 0, down: 0 };
 
   constructor(server: Server, options: FaultProxyOptions) {
     this.#server = server;
@@ -80,6 +81,11 @@ export class FaultProxy {
     let sum = 0;
     for (const link of this.#links) sum += link[direction].passed;
     return sum;
+  }
+
+  /** Bytes passed on so far, by connections that ended, too. */
+  passedEver(direction: Direction): number {
+    return this.#passedBefore[direction] + this.passed(direction);
   }
 
   /** Bytes that black holes took from the living connections. */
@@ -119,7 +125,10 @@ export class FaultProxy {
     const link = new Link(this, client, upstream);
     this.#links.add(link);
     link.ended.then(
-      () => this.#links.delete(link),
+      () => {
+        this.#links.delete(link);
+        for (const way of ['up', 'down'] as const) this.#passedBefore[way] += link[way].passed;
+      },
       () => {},
     );
   }
