@@ -5,11 +5,12 @@ const wheelLateMs = 250;
 
 /** When to ping a peer, and when to give it up (CON-1). Monotonic milliseconds throughout. */
 export class Heartbeat {
+  /** When bytes last went either way; kept by the session. */
+  busyAtMs = 0;
   readonly #limits: Limits;
   readonly #isAnswered: boolean;
   #pingAt = Infinity;
   #pongBy = Infinity;
-  #busyAt = 0;
 
   /** `isAnswered`: false where the peer only listens, so that no pong is to be waited for. */
   constructor(limits: Limits, isAnswered = true) {
@@ -42,16 +43,6 @@ export class Heartbeat {
   /** The peer showed that it reads: an open ping waits behind what it has still to read. */
   alive(nowMs: number): void {
     if (this.#pongBy !== Infinity) this.#pongBy = nowMs + this.#limits.pongTimeoutMs;
-  }
-
-  /** Bytes went either way. */
-  busy(nowMs: number): void {
-    this.#busyAt = nowMs;
-  }
-
-  /** How long nothing went either way. */
-  silentMs(nowMs: number): number {
-    return nowMs - this.#busyAt;
   }
 
   nextIn(nowMs: number): number {

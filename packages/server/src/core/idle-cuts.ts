@@ -1,4 +1,5 @@
 import type { Log } from '../telemetry/telemetry.ts';
+import type { ClosedReason } from '../transport/transport.ts';
 import type { Clock } from './clock.ts';
 
 /** Cuts that are compared, and how many of them must have come after the same silence. */
@@ -8,6 +9,7 @@ const cutsAlike = 9;
 const likeness = 0.1;
 /** Shorter silences say nothing: much is that quiet, and ends. */
 const idleMsMin = 1_500;
+const withoutAWord = 1006;
 const warnEveryMs = 10 * 60_000;
 
 /**
@@ -26,6 +28,11 @@ export class IdleCuts {
     this.#clock = clock;
     this.#log = log;
     this.#pingIntervalMs = pingIntervalMs;
+  }
+
+  /** A connection has ended; `busyAtMs`: when bytes last went either way. */
+  closed({ byPeer, code }: ClosedReason, busyAtMs: number): void {
+    if (byPeer && code === withoutAWord) this.cut(this.#clock.monotonic() - busyAtMs);
   }
 
   /** A connection was cut without a word, `idleMs` after the last bytes in either direction. */

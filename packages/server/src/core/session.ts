@@ -120,7 +120,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
   receive(frame: Uint8Array): void {
     if (this.#state === 'closed') return;
     this.#services.turns.begin();
-    this.#heartbeat.busy(this.#services.clock.monotonic());
+    this.#heartbeat.busyAtMs = this.#services.clock.monotonic();
     this.#services.telemetry.count('frames_received');
     this.#services.telemetry.count('bytes_received', frame.length);
     let commands: ReceivedCommand[];
@@ -146,18 +146,14 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     // A slow reader is not a dead one: what it confirms lies before the ping that it has not reached yet.
     // The word of the kernel is none of the peer's.
     if (roundTripMs !== undefined) this.#heartbeat.alive(now);
-    this.#heartbeat.busy(now);
     this.flush();
   }
 
   closed(reason: ClosedReason): void {
-    const { clock, idleCuts } = this.#services;
-    if (reason.byPeer && reason.code === 1006) idleCuts.cut(this.#heartbeat.silentMs(clock.monotonic()));
+    this.#services.idleCuts.closed(reason, this.#heartbeat.busyAtMs);
     this.#end(reason);
-    this.#services.telemetry.log.debug(
-      { client: this.id, code: reason.code, byPeer: reason.byPeer },
-      'connection closed',
-    );
+    const { byPeer, code } = reason;
+    this.#services.telemetry.log.debug({ client: this.id, code, byPeer }, 'connection closed');
   }
 
   /** What the timer wheel calls. */
@@ -263,10 +259,8 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     if (this.#state === 'closed') return;
     const now = this.#services.clock.monotonic();
     const bytes = this.#queue.flush(now);
-    if (bytes > 0) {
-      this.#heartbeat.busy(now);
-      this.#services.telemetry.count('bytes_sent', bytes);
-    }
+    if (bytes > 0) this.#heartbeat.busyAtMs = now;
+    if (bytes > 0) this.#services.telemetry.count('bytes_sent', bytes);
     this.#flushAgainIn(this.#queue.dueIn(now));
     this.#catchingUp?.go();
   }
