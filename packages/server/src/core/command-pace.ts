@@ -1,10 +1,16 @@
+import type { Connection } from '../transport/transport.ts';
+import type { Services } from './services.ts';
+
+type PaceServices = Pick<Services, 'limits' | 'clock' | 'telemetry'>;
+
 /** Bytes of a frame that count as one more command: decoding a long one costs, too. */
 const bytesPerCommand = 4 * 1024;
 /** Who is held is held for at least so long: to stop and go on for each single command would cost more than it saves. */
 const holdMinMs = 50;
 
 /**
- * How fast one connection may send commands (S21): so many a second, and a second's worth at once.
+ * How fast one connection may send commands (S21), so that its flood does not take the time of the others: so
+ * many a second, and a second's worth at once.
  *
  * Who sends faster is not refused, only read later, so that its own network holds it back; an honest
  * client that publishes a lot needs no answer to that. What has been read is carried out, so the
@@ -13,6 +19,15 @@ const holdMinMs = 50;
 export class CommandPace {
   #left: number | undefined;
   #countedMs = 0;
+
+  /** Counts what a connection sent, and holds it where that was too much. */
+  keep(connection: Connection, commands: number, bytes: number, services: PaceServices): void {
+    const { limits, clock, telemetry } = services;
+    const holdMs = this.spend(commands, bytes, limits.commandRateMax, clock.monotonic());
+    if (holdMs === 0) return;
+    telemetry.count('connections_held');
+    connection.hold(holdMs);
+  }
 
   /** Milliseconds to hold the connection; 0: go on. `perSecond` 0: any number. */
   spend(commands: number, bytes: number, perSecond: number, nowMs: number): number {

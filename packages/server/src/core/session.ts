@@ -132,7 +132,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
       return;
     }
     for (const command of commands) this.#intake.accept(command);
-    this.#keepPace(commands.length, frame.length);
+    this.#pace.keep(this.connection, commands.length, frame.length, this.#services);
   }
 
   confirmed(roundTripMs: number | undefined, aheadBytes: number): void {
@@ -352,15 +352,6 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
    */
   retire(kind: DisconnectKind): void {
     this.#intake.retire(kind);
-  }
-
-  /** One connection's flood of commands must not take the time of the others (S21). */
-  #keepPace(commands: number, bytes: number): void {
-    const { limits, clock, telemetry } = this.#services;
-    const holdMs = this.#pace.spend(commands, bytes, limits.commandRateMax, clock.monotonic());
-    if (holdMs === 0) return;
-    telemetry.count('connections_held');
-    this.connection.hold(holdMs);
   }
 
   #enqueue(frame: OutboundFrame): void {
