@@ -9,7 +9,8 @@ export const connectionOptions = {
     min: 1_000,
     max: hour,
     since: '0.1',
-    description: 'Time between pings. Keep it below the idle time-out of proxies in front (often 60 s), and `pongTimeout` below it.',
+    description:
+      'Time between pings. Keep it below the idle time-out of proxies in front (often 60 s), and `pongTimeout` below it.',
   },
   pongTimeout: {
     type: 'duration',
