@@ -1,7 +1,7 @@
 import { Tutti, type ClientCodec, type TransportName } from '@tutti/client';
 import { protobuf } from '@tutti/client/protobuf';
 import { PlainEventSource } from '@tutti/testkit/plain-event-source';
-import { until } from '../waiting.ts';
+import { pause, until } from '../waiting.ts';
 
 /** A publication as a reader got it. */
 export interface Got {
@@ -95,12 +95,17 @@ async function longPolling({ url, channel, token }: Place): Promise<Reader> {
     const query = new URLSearchParams({ channels: channel, ...(cursor === undefined ? {} : { cursor }) });
     const headers = { Authorization: `Bearer ${token}` };
     const response = await fetch(`${url}/connection/poll?${query.toString()}`, { headers, signal: abort.signal });
+    if (response.status === 503) {
+      // The node is busy, and says when to ask again; the cursor stays.
+      await pause(Number(response.headers.get('retry-after')) * 1_000);
+      return;
+    }
     if (response.status !== 200) throw new Error(`a poll was answered ${response.status}`);
     const answer = (await response.json()) as { cursor: string; channels: Record<string, Publications> };
     ({ cursor } = answer);
     for (const { offset, data } of answer.channels[channel]?.publications ?? []) got.push(gotten(offset, data));
   };
-  await poll();
+  while (cursor === undefined) await poll();
   const polling = (async (): Promise<void> => {
     while (!abort.signal.aborted) await poll();
   })().catch((error: unknown) => {
