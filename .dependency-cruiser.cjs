@@ -193,7 +193,10 @@ module.exports = {
       name: 'only-wiring-picks',
       comment: 'wiring.ts is the only place that picks implementations, and so the only one to read for what runs.',
       severity: 'error',
-      from: { path: `${server}/[^/]+[.]ts$`, pathNot: [tests, `${server}/(wiring|index|internal)[.]ts$`] },
+      from: {
+        path: `${server}/[^/]+[.]ts$`,
+        pathNot: [tests, `${server}/(wiring|index|internal|internal-nats)[.]ts$`],
+      },
       to: { path: `${server}/${adapters}/`, pathNot: [...contracts, `${server}/config/`] },
     },
     ...drivers.map(([name, module, home]) => ({

@@ -91,7 +91,7 @@ interface Parts {
  */
 export async function createServer(options: ServerOptions): Promise<TuttiServer> {
   mustKeepToItself(options.settings);
-  const parts = assemble(options);
+  const parts = await assemble(options);
   // Timers of the clock keep no process alive, and with the engine away nothing else does until it listens.
   const awake = setInterval(() => undefined, 60_000);
   await start(parts).finally(() => clearInterval(awake));
@@ -120,7 +120,7 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   };
 }
 
-function assemble(options: ServerOptions): Parts {
+async function assemble(options: ServerOptions): Promise<Parts> {
   const { settings } = options;
   const clock = new SystemClock();
   const random = new SystemRandom();
@@ -128,7 +128,7 @@ function assemble(options: ServerOptions): Parts {
   const log = options.log ?? new PinoLog({ level: settings.logLevel, base: { node: nodeName } }, clock);
   const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
-  const engine = options.engine ?? engineOf({ settings, namespaces, nodeName, clock, random, log });
+  const engine = options.engine ?? (await engineOf({ settings, namespaces, nodeName, clock, random, log }));
   const { broker } = engine;
   const peers = peersOf(engine.bus, settings, nodeName, { clock, random, telemetry });
   const canaries = new Canaries(canariesOf(settings, broker, random, engine.bus === undefined ? undefined : nodeName));

@@ -53,3 +53,4 @@ export {
   type RedisSentinels,
   type RedisServer,
 } from './redis-servers.ts';
+export { startNatsCluster, type NatsCluster, type NatsClusterOptions, type NatsServer } from './nats-cluster.ts';

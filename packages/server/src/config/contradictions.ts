@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { isNodeName } from '../cluster/control-bus.ts';
 import { hookProblems } from './hook-problems.ts';
 import type { Contradiction } from './contradiction.ts';
+import { isNatsUrl, parseNatsUrls } from './nats-target.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Settings } from './options.ts';
 import { isRedisUrl, parseRedisUrl } from './redis-target.ts';
@@ -45,15 +46,23 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 }
 
-function engineProblems({ engine, enginePrefix }: Settings): Contradiction[] {
+function engineProblems({ engine, enginePrefix, engineCertFile, engineKeyFile }: Settings): Contradiction[] {
   const found: Contradiction[] = [];
+  if ((engineCertFile === '') !== (engineKeyFile === '')) {
+    const option = engineCertFile === '' ? 'engineCertFile' : 'engineKeyFile';
+    found.push({ option, message: 'is empty: a certificate and its key belong together' });
+  }
   if (!/^[\w.-]{1,64}$/.test(enginePrefix)) {
     found.push({ option: 'enginePrefix', message: 'must be 1 to 64 of the characters A-Z a-z 0-9 _ . -' });
   }
   if (engine === 'embedded') return found;
   // The value may be a URL with a password in it, and is not repeated.
+  if (isNatsUrl(engine)) {
+    const servers = parseNatsUrls(engine);
+    return typeof servers === 'string' ? [...found, { option: 'engine', message: servers }] : found;
+  }
   if (!isRedisUrl(engine)) {
-    const message = 'must be embedded, redis://…, redis+sentinel://… or redis+cluster://… (NATS is planned)';
+    const message = 'must be embedded, nats://…, redis://…, redis+sentinel://… or redis+cluster://…';
     return [...found, { option: 'engine', message }];
   }
   const target = parseRedisUrl(engine);

@@ -73,7 +73,7 @@ const contradictory: [string, Record<string, unknown>, RegExp][] = [
   ['durable without history', { namespaces: { a: { durable: true } } }, /namespaces.a.durable needs historySize/],
   ['grace by connection', { namespaces: { a: { presenceGrace: '5s' } } }, /presenceGrace needs joinLeave/],
   ['joinLeave without presence', { namespaces: { a: { joinLeave: true } } }, /namespaces.a.joinLeave needs presence/],
-  ['another engine', { engine: 'kafka://:hunter2@db' }, /engine must be embedded, redis:.*NATS is planned/],
+  ['another engine', { engine: 'kafka://:hunter2@db' }, /engine must be embedded, nats:.*redis:/],
   ['a Redis without a host', { engine: 'redis://:hunter2@' }, /engine names no host/],
   ['a prefix with braces', { enginePrefix: 'a{b}' }, /enginePrefix must be 1 to 64 of the characters/],
   ['insecure outside of dev', { insecure: true }, /insecure is for tutti dev only/],

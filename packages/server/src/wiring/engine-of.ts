@@ -2,21 +2,44 @@ import { EmbeddedBroker } from '../broker/embedded.ts';
 import { MemoryBroker } from '../broker/memory.ts';
 import { SqliteLogBroker } from '../broker/sqlite-log.ts';
 import type { Namespace } from '../config/namespace.ts';
+import { isNatsUrl } from '../config/nats-target.ts';
 import { isRedisUrl } from '../config/redis-target.ts';
 import { Fault } from '../core/fault.ts';
 import type { Engine } from '../engine.ts';
 import { isDurableChannel } from './canaries.ts';
 import type { EngineParts } from './engine-parts.ts';
-import { redisEngine } from './redis-engine.ts';
+
+const natsPackages = '@nats-io/transport-node @nats-io/jetstream';
+const redisPackages = 'ioredis';
 
 /** The engine that the settings name. Throws `Fault` for one that is not there. */
-export function engineOf(parts: EngineParts): Engine {
+export async function engineOf(parts: EngineParts): Promise<Engine> {
   const { engine } = parts.settings;
   if (engine === 'embedded') return embedded(parts);
-  if (isRedisUrl(engine)) return redisEngine(parts);
+  // Loaded here and not above: drivers are optional, and a node without them must start.
+  if (isRedisUrl(engine)) {
+    const { redisEngine } = await loadDriver(() => import('./redis-engine.ts'), redisPackages);
+    return redisEngine(parts);
+  }
+  if (isNatsUrl(engine)) {
+    const { natsEngine } = await loadDriver(() => import('./nats-engine.ts'), natsPackages);
+    return natsEngine(parts);
+  }
   // It may be a URL with a password in it, and is not repeated.
-  const message = 'engine is none that this version has: embedded, redis://…, redis+sentinel://… or redis+cluster://…';
+  const message =
+    'engine is none that this version has: embedded, nats://…, redis://…, redis+sentinel://… or redis+cluster://…';
   throw new Fault('config', message, { retryable: false });
+}
+
+async function loadDriver<T>(load: () => Promise<T>, packages: string): Promise<T> {
+  try {
+    return await load();
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND';
+    if (!isMissing) throw error;
+    const message = `this engine needs packages that are not installed: npm install ${packages}`;
+    throw new Fault('config', message, { retryable: false, cause: error });
+  }
 }
 
 function embedded({ settings, namespaces, clock, random, log }: EngineParts): Engine {

@@ -17,13 +17,37 @@ export const engineOptions = {
     unit: 'replicas',
     since: '0.1',
     description:
-      'Replicas of the engine that must have a publication of a durable channel before it is acknowledged; without them the publish gets a temporary error. Redis: `WAIT`.',
+      'Replicas of the engine that must have a publication of a durable channel before it is acknowledged; without them the publish gets a temporary error. Redis: `WAIT`. NATS: copies that it keeps of each log, `0` for three in a cluster of servers and one without.',
   },
   allowWeakEngine: {
     type: 'boolean',
     default: false,
     since: '0.1',
     description:
-      'Durable channels are accepted on an engine that does not keep on disk what it acknowledges. Without it the node refuses to start there.',
+      'Durable channels are accepted on an engine that does not keep on disk what it acknowledges (Redis), or keeps a single copy in a cluster of servers (NATS). Without it the node refuses to start there.',
+  },
+  engineCredentialsFile: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'File with the JWT and seed of a NATS user (`.creds`). Empty: none.',
+  },
+  engineCaFile: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'PEM file with the authority that signed the certificates of NATS. Empty: those the system trusts.',
+  },
+  engineCertFile: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'PEM file with the certificate that this node shows to NATS. Empty: none.',
+  },
+  engineKeyFile: {
+    type: 'text',
+    default: '',
+    since: '0.1',
+    description: 'PEM file with the key of `engineCertFile`.',
   },
 } as const satisfies OptionTable;

@@ -29,7 +29,7 @@ export const nodeOptions = {
     default: 'embedded',
     since: '0.1',
     description:
-      'Where channels live. `embedded`: in this process and `dataDir`. `redis://HOST:PORT`, `redis+sentinel://HOST,HOST/MASTER` or `redis+cluster://HOST,HOST` (`rediss` for TLS): in Redis 7 or newer, shared by all nodes that name it.',
+      'Where channels live. `embedded`: in this process and `dataDir`. `redis://HOST:PORT`, `redis+sentinel://HOST,HOST/MASTER` or `redis+cluster://HOST,HOST` (`rediss` for TLS): in Redis 7 or newer, shared by all nodes that name it. `nats://HOST:4222,nats://OTHER:4222` (`tls` for TLS): in NATS 2.11 or newer with JetStream; `nats://USER:PASSWORD@HOST` for a user, `nats://TOKEN@HOST` for a token.',
   },
   nodeName: {
     type: 'text',

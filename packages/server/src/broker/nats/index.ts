@@ -1,0 +1,4 @@
+export { NatsBroker, type NatsBrokerOptions } from './nats-broker.ts';
+export { NatsLink, type NatsLinkOptions } from './nats-link.ts';
+export { accessOf } from './access.ts';
+export type { StreamNeed } from './stream-set-up.ts';

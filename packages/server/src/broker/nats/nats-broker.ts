@@ -1,0 +1,356 @@
+import type { Clock, Timer } from '../../core/clock.ts';
+import { Fault } from '../../core/fault.ts';
+import type { Random } from '../../core/random.ts';
+import type { Log } from '../../telemetry/telemetry.ts';
+import type {
+  Broker,
+  BrokerEvents,
+  HistoryPage,
+  HistoryQuery,
+  PublicationDraft,
+  PublishOptions,
+  PublishOutcome,
+} from '../broker.ts';
+import { SeldomWarning } from '../seldom-warning.ts';
+import { AppendGate } from './append-gate.ts';
+import { ChannelWriter, type PublishTask, type Task, type WriterHost } from './channel-writer.ts';
+import { Expiry } from './expiry.ts';
+import { LiveFeed } from './live-feed.ts';
+import { LogReader, type Place } from './log-reader.ts';
+import type { NatsLink } from './nats-link.ts';
+import { publicationOverheadBytes, toRecordPublication } from './record.ts';
+import { setUpStreams, type GrantedStream, type StreamNeed } from './stream-set-up.ts';
+import { keyHash, namesOf, type Names } from './subjects.ts';
+
+export interface NatsBrokerOptions {
+  /** Started and closed by the broker. */
+  readonly link: NatsLink;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Namespaces that keep a log. */
+  readonly namespaces: readonly StreamNeed[];
+  /** The namespace of a channel; must answer the same as long as the process lives. */
+  readonly namespaceOf: (channel: string) => string;
+  /** What everything in NATS is called with first: two installations share a server by different ones. */
+  readonly prefix?: string;
+  readonly replicas?: number;
+  readonly allowWeaker?: boolean;
+  readonly idempotencyWindowMs?: number;
+  /** How long the top offset and the epoch of a channel outlive its publications. */
+  readonly historyMetaTtlMs?: number;
+  /** After so long a publish fails, its outcome unknown. */
+  readonly publishTimeoutMs?: number;
+  readonly pendingBytesMax?: number;
+  readonly log?: Log;
+}
+
+const dayMs = 24 * 3_600_000;
+const publishTimeoutMsDefault = 5_000;
+const pendingBytesMaxDefault = 64 * 1024 * 1024;
+const attemptMs = 2_000;
+/** What a waiting task costs beside its payload. */
+const taskOverheadBytes = 512;
+/** Channels whose end of the log is remembered between publishes. */
+const writersMax = 20_000;
+const appendsAtOnceMax = 512;
+const readsAtOnceMax = 10_000;
+const setUpRetryMs = 2_000;
+const firstSetUpTriesMax = 8;
+const firstSetUpRetryMs = 500;
+const expiriesMax = 100_000;
+
+type State = 'new' | 'open' | 'closing' | 'closed';
+
+/**
+ * Channels in NATS: the log in JetStream, a stream for each namespace; live delivery by what the streams say
+ * again after storing; publications that are kept nowhere on core NATS (docs/decisions/0012).
+ *
+ * Where NATS is not there at start, the node starts all the same and this goes on trying; calls fail with a
+ * retryable `Fault` meanwhile. A configuration that breaks a promise is refused at start, where NATS can be
+ * asked; later it is logged, and calls go on failing, because a node must not fall into a crash loop.
+ */
+export class NatsBroker implements Broker {
+  readonly #options: NatsBrokerOptions;
+  readonly #names: Names;
+  readonly #reader: LogReader;
+  readonly #feed: LiveFeed;
+  readonly #expiry: Expiry;
+  readonly #gate = new AppendGate(appendsAtOnceMax);
+  readonly #writers = new Map<string, ChannelWriter>();
+  readonly #strangers: SeldomWarning;
+  readonly #idPrefix: string;
+  #ids = 0;
+  #state: State = 'new';
+  #events: BrokerEvents | undefined;
+  #granted: ReadonlyMap<string, GrantedStream> | undefined;
+  #settingUp: Promise<void> | undefined;
+  #setUpAgain: Timer | undefined;
+  #pendingBytes = 0;
+  #reads = 0;
+  #drained: PromiseWithResolvers<void> | undefined;
+
+  constructor(options: NatsBrokerOptions) {
+    const { link, clock, log, random } = options;
+    this.#options = options;
+    this.#names = namesOf(options.prefix ?? 'tutti');
+    this.#idPrefix = random.id();
+    this.#strangers = new SeldomWarning(clock, log);
+    this.#reader = new LogReader({ link, clock, timeoutMs: attemptMs });
+    this.#feed = new LiveFeed({
+      link,
+      subjectOf: (channel) => this.#names.live(options.namespaceOf(channel), channel),
+      onRecord: (channel, stored) => this.#writers.get(channel)?.heard(stored),
+      onStranger: (channel, error) =>
+        this.#strangers.due({ channel, error }, 'something in NATS is no publication of Tutti'),
+    });
+    this.#expiry = new Expiry(clock, expiriesMax, (channel) => {
+      // What is not swept is only kept for longer.
+      if (this.#state === 'open' && this.#granted !== undefined) this.#remove(channel, true).catch(() => undefined);
+    });
+  }
+
+  async start(events: BrokerEvents): Promise<void> {
+    if (this.#state !== 'new') throw fault('the broker was started before', false);
+    this.#state = 'open';
+    this.#events = events;
+    this.#feed.start(events);
+    const { link } = this.#options;
+    await link.start();
+    if (link.isUp) await this.#firstSetUp();
+    let isFirst = link.isUp;
+    link.onUp(() => {
+      if (!isFirst) void this.#returned();
+      isFirst = false;
+    });
+    this.#watchLeaders();
+  }
+
+  async subscribe(channel: string): Promise<void> {
+    this.#mustBeOpen();
+    await this.#feed.subscribe(channel);
+  }
+
+  async unsubscribe(channel: string): Promise<void> {
+    this.#mustBeOpen();
+    this.#feed.unsubscribe(channel);
+  }
+
+  async publish(channel: string, draft: PublicationDraft, options: PublishOptions): Promise<PublishOutcome> {
+    this.#mustBeOpen();
+    const { history, idempotencyKey, expected } = options;
+    const publication = toRecordPublication(draft, this.#options.clock.now());
+    const bytes = draft.data.byteLength + (publication.envelope?.length ?? 0) + publicationOverheadBytes;
+    if (history === undefined) {
+      if (expected !== undefined) throw fault('an expected position needs a channel with history', false);
+      if (!this.#options.link.isUp) throw fault('NATS is not connected: the publication was not delivered', true);
+      const keySubject = idempotencyKey === undefined ? undefined : this.#names.key(channel, idempotencyKey);
+      const key = keySubject === undefined ? {} : { keySubject };
+      return this.#add(channel, bytes, (pending) => ({ kind: 'pass', publication, ...key, ...pending }));
+    }
+    this.#place(channel);
+    const task: Partial<PublishTask> = {
+      ...(idempotencyKey === undefined ? {} : { keyId: keyHash(channel, idempotencyKey) }),
+      ...(expected === undefined ? {} : { expected }),
+    };
+    const outcome = await this.#add(channel, bytes, (pending) => ({
+      ...{ kind: 'publish', publication, retention: history, ...task, ...pending },
+    }));
+    if (!outcome.duplicate) this.#expiry.appended(channel, history.ttlMs);
+    return outcome;
+  }
+
+  async history(channel: string, query: HistoryQuery): Promise<HistoryPage> {
+    this.#mustBeOpen();
+    if (this.#reads >= readsAtOnceMax) throw fault('the log is overloaded with reads', true);
+    this.#reads++;
+    try {
+      return await this.#reader.page(this.#place(channel), query);
+    } finally {
+      this.#reads--;
+    }
+  }
+
+  async removeHistory(channel: string): Promise<void> {
+    this.#mustBeOpen();
+    await this.#remove(channel, false);
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#state = 'closing';
+    this.#setUpAgain?.cancel();
+    this.#expiry.close();
+    this.#drained ??= Promise.withResolvers();
+    if (this.#pendingBytes === 0) this.#drained.resolve();
+    await this.#drained.promise;
+    this.#state = 'closed';
+    this.#feed.close();
+    this.#writers.clear();
+    await this.#options.link.close();
+  }
+
+  #remove(channel: string, expiredOnly: boolean): Promise<PublishOutcome> {
+    this.#place(channel);
+    return this.#add(channel, 0, (pending) => ({ kind: 'remove', expiredOnly, ...pending }));
+  }
+
+  #add(
+    channel: string,
+    payloadBytes: number,
+    task: (pending: Pick<Task, 'bytes' | 'deadlineMs' | 'resolve' | 'reject'>) => Task,
+  ): Promise<PublishOutcome> {
+    const {
+      clock,
+      publishTimeoutMs = publishTimeoutMsDefault,
+      pendingBytesMax = pendingBytesMaxDefault,
+    } = this.#options;
+    const bytes = payloadBytes + taskOverheadBytes + channel.length;
+    if (this.#pendingBytes + bytes > pendingBytesMax) throw fault('the log is overloaded: NATS does not keep up', true);
+    this.#pendingBytes += bytes;
+    const { promise, resolve, reject } = Promise.withResolvers<PublishOutcome>();
+    this.#writer(channel).add(task({ bytes, deadlineMs: clock.monotonic() + publishTimeoutMs, resolve, reject }));
+    return promise;
+  }
+
+  /** In the order of their last use; the longest unused are let go of. */
+  #writer(channel: string): ChannelWriter {
+    const writer = this.#writers.get(channel) ?? new ChannelWriter(this.#hostOf(channel));
+    this.#writers.delete(channel);
+    this.#writers.set(channel, writer);
+    if (this.#writers.size > writersMax) {
+      for (const [other, { isIdle }] of this.#writers) {
+        if (isIdle) this.#writers.delete(other);
+        break;
+      }
+    }
+    return writer;
+  }
+
+  #hostOf(channel: string): WriterHost {
+    const { link, clock, namespaceOf } = this.#options;
+    return {
+      ...{ link, clock, attemptMs, reader: this.#reader },
+      place: () => this.#place(channel),
+      liveSubject: this.#names.live(namespaceOf(channel), channel),
+      give: (record) => this.#feed.give(channel, record),
+      newId: () => `${this.#idPrefix}${(this.#ids++).toString(36)}`,
+      enter: () => this.#gate.enter(),
+      leave: () => this.#gate.leave(),
+      settled: ({ bytes }) => {
+        this.#pendingBytes -= bytes;
+        if (this.#pendingBytes === 0) this.#drained?.resolve();
+      },
+    };
+  }
+
+  #place(channel: string): Place {
+    const { namespaceOf, namespaces } = this.#options;
+    const namespace = namespaceOf(channel);
+    const granted = this.#granted?.get(namespace);
+    if (granted !== undefined) {
+      const { name: stream, replicas, epoch } = granted;
+      return { stream, replicas, subject: this.#names.log(namespace, channel), epoch: `${epoch}.${this.#era()}` };
+    }
+    if (this.#granted !== undefined || !namespaces.some((need) => need.namespace === namespace)) {
+      throw fault(`channel ${channel} keeps no history`, false);
+    }
+    throw fault('NATS has not been reached yet', true);
+  }
+
+  /**
+   * A channel's position is forgotten some time after its last publication. It began in an earlier era then,
+   * so its next life has another epoch (DEL-3); a channel that is still empty needs no state for that.
+   */
+  #era(): number {
+    return Math.floor(this.#options.clock.now() / (this.#metaTtlMs / 2));
+  }
+
+  get #metaTtlMs(): number {
+    return this.#options.historyMetaTtlMs ?? 30 * dayMs;
+  }
+
+  /** Several nodes that start at once make the same streams, and some are told of one that is not there yet. */
+  async #firstSetUp(): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#setUp();
+        return;
+      } catch (error) {
+        if (error instanceof Fault && !error.retryable) {
+          await this.close();
+          throw error;
+        }
+        if (tries === firstSetUpTriesMax || !this.#options.link.isUp) {
+          this.#setUpFailed(error);
+          return;
+        }
+      }
+      const { clock, random } = this.#options;
+      await new Promise<void>((resolve) => {
+        clock.after(firstSetUpRetryMs * (0.5 + random.next()), resolve);
+      });
+    }
+  }
+
+  /** One at a time. */
+  #setUp(): Promise<void> {
+    const { link, namespaces, replicas = 0, allowWeaker = false, idempotencyWindowMs = dayMs, log } = this.#options;
+    this.#settingUp ??= setUpStreams(link, this.#names, {
+      ...{ needs: namespaces, replicas, allowWeaker, idempotencyWindowMs, metaTtlMs: this.#metaTtlMs },
+      newEpoch: () => this.#options.random.id(),
+      ...(log === undefined || this.#granted !== undefined ? {} : { log }),
+    })
+      .then((granted) => {
+        this.#granted = granted;
+      })
+      .finally(() => {
+        this.#settingUp = undefined;
+      });
+    return this.#settingUp;
+  }
+
+  /** NATS is there again, or for the first time: what was there may be another's, so it is looked at as at start. */
+  async #returned(): Promise<void> {
+    try {
+      await this.#setUp();
+    } catch (error) {
+      this.#setUpFailed(error);
+      return;
+    }
+    if (this.#state === 'open') this.#events?.interrupted?.();
+  }
+
+  /** A leader that dies between storing and saying so takes live publications with it (DEL-7). */
+  #watchLeaders(): void {
+    const { link } = this.#options;
+    let isWatched = false;
+    link.onUp(() => {
+      if (isWatched) return;
+      isWatched = true;
+      link.connection.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', {
+        callback: (error) => {
+          if (error === null && this.#state === 'open') this.#events?.interrupted?.();
+        },
+      });
+    });
+  }
+
+  #setUpFailed(error: unknown): void {
+    if (this.#state !== 'open') return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#options.log?.error({ seam: 'broker', reason }, 'NATS cannot be used as it is; trying again');
+    this.#setUpAgain?.cancel();
+    this.#setUpAgain = this.#options.clock.after(setUpRetryMs, () => {
+      if (this.#options.link.isUp) void this.#returned();
+    });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#state === 'new') throw fault('the broker was not started', false);
+    if (this.#state !== 'open') throw fault('the broker is closed', false);
+  }
+}
+
+function fault(message: string, retryable: boolean): Fault {
+  return new Fault('broker', message, { retryable });
+}
