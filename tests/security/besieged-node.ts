@@ -25,6 +25,10 @@ export const besieged = {
   // Soon enough for a test, long enough for a slow machine.
   connectTimeoutMs: 2_000,
   connectionsPerAddressMax: 1_000,
+  // A busy machine must not pass for a node that resists: it would answer 503 to everybody.
+  loopLagMaxMs: 0,
+  memoryHighWater: 0,
+  connectRateMax: 0,
   apiKeys: [{ name: 'test', key: 'an-api-key-of-this-test-long-enough-for-all', allow: ['*'] }],
 } as const;
 

@@ -92,7 +92,10 @@ function attempt(
 }
 
 async function start(t: TestContext, allowedOrigins: string[]): Promise<SpawnedNode> {
-  const node = await spawnNode({ settings: { allowedOrigins, allowAnonymous: true }, namespaces: { chat: {} } });
+  const node = await spawnNode({
+    settings: { allowedOrigins, allowAnonymous: true, loopLagMaxMs: 0 },
+    namespaces: { chat: {} },
+  });
   t.after(() => node.close());
   return node;
 }

@@ -11,7 +11,7 @@ import { DevNode } from '../e2e/dev-node.ts';
 
 const service = await requireService('chromium');
 const skip = 'skip' in service ? service.skip : false;
-const timeout = 90_000;
+const timeout = 110_000;
 const buildDashboard = fileURLToPath(new URL('../../scripts/build-dashboard.ts', import.meta.url));
 
 /** Each would call `owned` where it were taken for markup, script or an address. */
@@ -52,7 +52,7 @@ async function open(url: string): Promise<Watched> {
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking'],
   });
   const page = await (await browser.newContext()).newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(60_000);
   const problems: string[] = [];
   page.on('pageerror', (error) => problems.push(error.message));
   page.on('dialog', (dialog) => problems.push(`dialog ${dialog.message()}`));
@@ -98,7 +98,7 @@ test(
   'S27: in Chromium, the console shows hostile channels, users and payloads as text',
   { skip, timeout },
   async (t) => {
-    const node = await DevNode.start();
+    const node = await DevNode.start(['--loop-lag-max', '0ms']);
     t.after(() => node.close());
     const [user] = await crowd(t, node.url);
     const watched = await open(`${node.url}/console`);
@@ -118,7 +118,7 @@ test(
 );
 
 test('S27: in Chromium, the chat shows hostile users and messages as text', { skip, timeout }, async (t) => {
-  const node = await DevNode.start();
+  const node = await DevNode.start(['--loop-lag-max', '0ms']);
   t.after(() => node.close());
   const watched = await open(`${node.url}/chat`);
   for (const [i, text] of corpus.entries()) {

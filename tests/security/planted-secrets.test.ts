@@ -110,6 +110,7 @@ test(
         apiKeys: [{ name: 'test', key: apiKey, allow: ['*'] }],
         tokenHmacSecret: `${mark}-${randomBytes(32).toString('hex')}`,
         connectRateMax: 0,
+        loopLagMaxMs: 0,
       },
       namespaces: {
         chat: { historySize: 10, durable: true },
