@@ -15,7 +15,7 @@ const contracts = [
   `${server}/auth/(authenticator|authorizer|capability)[.]ts$`,
   `${server}/cluster/(control-bus|peers|message-fields)[.]ts$`,
   `${server}/hooks/hooks[.]ts$`,
-  `${server}/config/(api-key|channel-pattern|hook-functions|namespace|redis-target|rpc-handler|token-key)[.]ts$`,
+  `${server}/config/(api-key|channel-pattern|hook-functions|namespace|redis-target|rpc-handler|token-issuer|token-key)[.]ts$`,
   `${server}/config/(settings|tenant)[.]ts$`,
   `${server}/config/webhook[.]ts$`,
   `${server}/telemetry/telemetry[.]ts$`,

@@ -1,6 +1,6 @@
 import { JwtAuthenticator } from '@tutti/server/auth';
 import { defaultSettings, formatProblem, loadConfig } from '@tutti/server/config';
-import { signatureHeader, signRequest, SystemClock } from '@tutti/server/internal';
+import { nullLog, signatureHeader, signRequest, SystemClock } from '@tutti/server/internal';
 import { eventually, freePort } from '@tutti/testkit';
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -52,7 +52,11 @@ test('the token that a backend makes as in tokens.md is believed', async (t) => 
   const file = join(folder(t), 'backend.mts');
   writeFileSync(file, code);
   const backend = (await import(pathToFileURL(file).href)) as { connectionToken(user: string, secret: string): string };
-  const authenticator = new JwtAuthenticator({ ...defaultSettings(), tokenHmacSecret: secret }, new SystemClock());
+  const authenticator = new JwtAuthenticator(
+    { ...defaultSettings(), tokenHmacSecret: secret },
+    new SystemClock(),
+    nullLog,
+  );
   const token = backend.connectionToken('ann', secret);
   const identity = await authenticator.connect({ token, name: '', version: '', remoteAddress: '' });
   assert.equal(identity.user, 'ann');

@@ -343,7 +343,7 @@ function peersOf(
 
 function authenticator(settings: Settings, clock: Clock, random: Random, log: Log): Authenticator {
   if (settings.insecure) return new InsecureAuthenticator(settings, { clock, random, log });
-  return new JwtAuthenticator(settings, clock);
+  return new JwtAuthenticator(settings, clock, log);
 }
 
 function limitsOf(settings: Settings): Limits {

@@ -8,6 +8,8 @@ export interface Authenticator {
   refresh(token: string, identity: Identity): Promise<Identity>;
   /** A token that opens one channel to one user. Throws `Rejection`. */
   subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant>;
+  /** Lets go of what it keeps up to date. */
+  close?(): void;
 }
 
 export interface ConnectAttempt {

@@ -21,6 +21,9 @@ function setUp(): { authenticator: InsecureAuthenticator; warnings: string[] } {
     tokenAudience: '',
     tokenLeewayMs: 0,
     tokenLifetimeMaxMs: 0,
+    tokenIssuers: [],
+    jwksRefreshIntervalMs: 600_000,
+    jwksStaleMaxMs: 86_400_000,
     allowAnonymous: true,
     tenantClaim: '',
   };

@@ -24,7 +24,7 @@ export class InsecureAuthenticator implements Authenticator {
   readonly #hasTenants: boolean;
 
   constructor(settings: JwtAuthenticatorSettings, seams: { clock: Clock; random: Random; log: Log }) {
-    this.#tokens = new JwtAuthenticator({ ...settings, allowAnonymous: false }, seams.clock);
+    this.#tokens = new JwtAuthenticator({ ...settings, allowAnonymous: false }, seams.clock, seams.log);
     this.#random = seams.random;
     this.#clock = seams.clock;
     this.#log = seams.log;
@@ -54,6 +54,10 @@ export class InsecureAuthenticator implements Authenticator {
 
   subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant> {
     return this.#tokens.subscription(token, identity, channel);
+  }
+
+  close(): void {
+    this.#tokens.close();
   }
 
   #guest(): string {

@@ -1,3 +1,4 @@
+import { nullLog } from '../telemetry/null-telemetry.ts';
 import { VirtualClock } from '@tutti/testkit';
 import { Disconnect, Rejection } from '@tutti/protocol';
 import assert from 'node:assert/strict';
@@ -22,11 +23,14 @@ function authenticator(more: Partial<JwtAuthenticatorSettings> = {}): JwtAuthent
     tokenAudience: '',
     tokenLeewayMs: 0,
     tokenLifetimeMaxMs: 0,
+    tokenIssuers: [],
+    jwksRefreshIntervalMs: 600_000,
+    jwksStaleMaxMs: 86_400_000,
     allowAnonymous: false,
     tenantClaim: '',
     ...more,
   };
-  return new JwtAuthenticator(settings, clock);
+  return new JwtAuthenticator(settings, clock, nullLog);
 }
 
 function attempt(token: string): ConnectAttempt {

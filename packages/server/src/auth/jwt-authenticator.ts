@@ -3,8 +3,10 @@ import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol'
 
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../core/clock.ts';
+import type { Log } from '../telemetry/telemetry.ts';
 import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
 import { BadClaims, readConnectionClaims, readSubscriptionClaims } from './claims.ts';
+import { KeysUnavailable } from './jwks-source.ts';
 import { BadToken, TokenVerifier, type TokenVerifierSettings } from './token-verifier.ts';
 
 export interface JwtAuthenticatorSettings extends TokenVerifierSettings {
@@ -26,10 +28,13 @@ export class JwtAuthenticator implements Authenticator {
   readonly #verifier: TokenVerifier;
   readonly #allowAnonymous: boolean;
   readonly #tenantClaim: string;
+  /** The tenants of issuers that have one. */
+  readonly #tenants: ReadonlyMap<string, string | undefined>;
 
   /** Throws `Fault` for an unsound key. */
-  constructor(settings: JwtAuthenticatorSettings, clock: Clock) {
-    this.#verifier = new TokenVerifier(settings, clock);
+  constructor(settings: JwtAuthenticatorSettings, clock: Clock, log: Log) {
+    this.#verifier = new TokenVerifier(settings, clock, log);
+    this.#tenants = new Map(settings.tokenIssuers.map(({ issuer, tenant }) => [issuer, tenant]));
     this.#allowAnonymous = settings.allowAnonymous;
     this.#tenantClaim = settings.tenantClaim;
   }
@@ -52,7 +57,7 @@ export class JwtAuthenticator implements Authenticator {
   async subscription(token: string, identity: Identity, channel: string): Promise<SubscriptionGrant> {
     try {
       const payload = await this.#verifier.verify(token);
-      const claims = readSubscriptionClaims(payload, this.#tenantClaim);
+      const claims = readSubscriptionClaims(this.#bound(payload), this.#tenantClaim);
       if (claims.user !== identity.user) throw new BadClaims('the token belongs to another user');
       if (claims.tenant !== (identity.tenant ?? '')) throw new BadClaims('the token belongs to another tenant');
       if (claims.channel !== channel) throw new BadClaims('the token is for another channel');
@@ -62,10 +67,23 @@ export class JwtAuthenticator implements Authenticator {
     }
   }
 
+  close(): void {
+    this.#verifier.close();
+  }
+
+  /** The claims of an issuer of one tenant are of that tenant, and may say no other. Throws `BadClaims`. */
+  #bound(payload: JWTPayload): JWTPayload {
+    const tenant = payload.iss === undefined ? undefined : this.#tenants.get(payload.iss);
+    if (tenant === undefined) return payload;
+    const said = payload[this.#tenantClaim] ?? tenant;
+    if (said !== tenant) throw new BadClaims('the issuer speaks for another tenant');
+    return { ...payload, [this.#tenantClaim]: tenant };
+  }
+
   async #connection(token: string): Promise<Identity> {
     try {
       const payload = await this.#verifier.verify(token);
-      const { tenant, ...claims } = readConnectionClaims(payload, this.#tenantClaim);
+      const { tenant, ...claims } = readConnectionClaims(this.#bound(payload), this.#tenantClaim);
       return { ...marks(token, payload), ...claims, ...(tenant === '' ? {} : { tenant }) };
     } catch (error) {
       throw refusal(error, (reason) => new Disconnect(disconnects.invalidToken, reason));
@@ -90,6 +108,7 @@ function marks(
 }
 
 function refusal(error: unknown, refuse: (reason: string) => Error): unknown {
+  if (error instanceof KeysUnavailable) return new Rejection(rejections.internal, error.message);
   if (error instanceof BadToken && error.expired) return new Rejection(rejections.tokenExpired);
   if (error instanceof BadToken || error instanceof BadClaims) return refuse(error.message);
   return error;

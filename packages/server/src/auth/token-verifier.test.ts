@@ -1,3 +1,4 @@
+import { nullLog } from '../telemetry/null-telemetry.ts';
 import { VirtualClock } from '@tutti/testkit';
 import assert from 'node:assert/strict';
 import { createSecretKey, generateKeyPairSync, type KeyObject, sign as signBytes } from 'node:crypto';
@@ -43,8 +44,12 @@ function verifier(
       tokenAudience: more.aud ?? '',
       tokenLeewayMs: 30_000,
       tokenLifetimeMaxMs: 0,
+      tokenIssuers: [],
+      jwksRefreshIntervalMs: 600_000,
+      jwksStaleMaxMs: 86_400_000,
     },
     more.clock ?? new VirtualClock({ nowMs: start }),
+    nullLog,
   );
 }
 

@@ -1,10 +1,14 @@
-import { createHash, createPublicKey, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHash, createPublicKey, createSecretKey } from 'node:crypto';
 
-import { decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 
+import type { TokenIssuer } from '../config/token-issuer.ts';
 import { keyIdPattern, tokenKeyProblem, tokenKeysMax, type TokenKey } from '../config/token-key.ts';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
+import type { Log } from '../telemetry/telemetry.ts';
+import type { ImportedKey } from './jwks-keys.ts';
+import { JwksSource } from './jwks-source.ts';
 
 /** Longest token looked at; what a token says is bounded by this too. */
 export const tokenBytesMax = 8 * 1024;
@@ -12,6 +16,8 @@ export const tokenBytesMax = 8 * 1024;
 export const verifiedTokensMax = 10_000;
 /** Longer ones are verified anew each time, so that the memory of remembered claims has a bound too. */
 export const rememberedTokenBytesMax = 2 * 1024;
+/** Published keys that a token without a kid is tried with. */
+const triedKeysMax = 4;
 /** Seconds; the last moment a date can name. */
 const expiryMax = 8_640_000_000_000;
 
@@ -23,6 +29,9 @@ export interface TokenVerifierSettings {
   readonly tokenIssuer: string;
   readonly tokenAudience: string;
   readonly tokenLeewayMs: number;
+  readonly tokenIssuers: readonly TokenIssuer[];
+  readonly jwksRefreshIntervalMs: number;
+  readonly jwksStaleMaxMs: number;
   /** From issue to expiry; 0: any. */
   readonly tokenLifetimeMaxMs: number;
 }
@@ -38,10 +47,20 @@ export class BadToken extends Error {
   }
 }
 
-interface ImportedKey {
-  readonly alg: string;
-  readonly kid: string | undefined;
-  readonly key: KeyObject;
+/** A token that was verified, and what with. */
+interface Verified {
+  readonly claims: JWTPayload;
+  readonly key: ImportedKey;
+  /** Absent: a configured key. */
+  readonly source?: JwksSource;
+}
+
+/** Who may have signed, and what else its tokens must say. */
+interface Signer {
+  readonly keys: readonly ImportedKey[];
+  readonly issuer: string;
+  readonly audience: readonly string[];
+  readonly source?: JwksSource;
 }
 
 /**
@@ -54,13 +73,27 @@ export class TokenVerifier {
   readonly #settings: TokenVerifierSettings;
   readonly #clock: Clock;
   /** SHA-256 of the token → its claims; the oldest leaves first. Never the token itself. */
-  readonly #verified = new Map<string, JWTPayload>();
+  readonly #verified = new Map<string, Verified>();
+  readonly #issuers: ReadonlyMap<string, { readonly audience: readonly string[]; readonly source: JwksSource }>;
 
   /** Throws `Fault` for a key that is too weak, or no key of its algorithm. */
-  constructor(settings: TokenVerifierSettings, clock: Clock) {
+  constructor(settings: TokenVerifierSettings, clock: Clock, log: Log) {
     this.#settings = settings;
     this.#clock = clock;
     this.#keys = importKeys(settings);
+    const { jwksRefreshIntervalMs: refreshIntervalMs, jwksStaleMaxMs: staleMaxMs } = settings;
+    this.#issuers = new Map(
+      settings.tokenIssuers.map(({ issuer, audience, jwksUrl: url }) => {
+        const source = new JwksSource({ url, refreshIntervalMs, staleMaxMs }, { clock, log });
+        source.open();
+        return [issuer, { audience, source }];
+      }),
+    );
+  }
+
+  /** Fetches no more keys. */
+  close(): void {
+    for (const { source } of this.#issuers.values()) source.close();
   }
 
   /** How many tokens are remembered. */
@@ -72,20 +105,26 @@ export class TokenVerifier {
     // UTF-16 units are at most bytes; a token is ASCII anyhow, or fails as malformed.
     if (token.length > tokenBytesMax) throw new BadToken(`the token is longer than ${tokenBytesMax} bytes`);
     const hash = createHash('sha256').update(token).digest('base64');
-    const claims = this.#verified.get(hash) ?? (await this.#verifyUnknown(token));
+    const known = this.#verified.get(hash);
+    // A key that was withdrawn takes with it what it verified.
+    const isStanding = known !== undefined && (known.source === undefined || known.source.has(known.key));
+    const verified = isStanding ? known : await this.#verifyUnknown(token);
+    const { claims } = verified;
     if (claims.exp !== undefined && claims.exp * 1000 <= this.#clock.now()) {
       this.#verified.delete(hash);
       throw new BadToken('the token is expired', { expired: true });
     }
-    if (token.length <= rememberedTokenBytesMax) this.#remember(hash, claims);
+    if (token.length <= rememberedTokenBytesMax) this.#remember(hash, verified);
     return claims;
   }
 
-  async #verifyUnknown(token: string): Promise<JWTPayload> {
+  async #verifyUnknown(token: string): Promise<Verified> {
+    const signer = await this.#signerOf(token);
     let failure: BadToken | undefined;
-    for (const candidate of this.#candidates(token)) {
+    for (const key of signer.keys) {
       try {
-        return await this.#verifyWith(token, candidate);
+        const claims = await this.#verifyWith(token, key, signer);
+        return { claims, key, ...(signer.source === undefined ? {} : { source: signer.source }) };
       } catch (error) {
         failure = asBadToken(error);
         // With the right key the claims were at fault, and no other key can change them.
@@ -96,12 +135,12 @@ export class TokenVerifier {
     throw failure ?? new BadToken('no configured key has the algorithm and key id of the token');
   }
 
-  async #verifyWith(token: string, candidate: ImportedKey): Promise<JWTPayload> {
-    const { tokenIssuer, tokenAudience, tokenLeewayMs } = this.#settings;
-    const { payload } = await jwtVerify(token, candidate.key, {
-      algorithms: [candidate.alg],
-      ...(tokenIssuer === '' ? {} : { issuer: tokenIssuer }),
-      ...(tokenAudience === '' ? {} : { audience: tokenAudience }),
+  async #verifyWith(token: string, key: ImportedKey, { issuer, audience }: Signer): Promise<JWTPayload> {
+    const { tokenLeewayMs } = this.#settings;
+    const { payload } = await jwtVerify(token, key.key, {
+      algorithms: [key.alg],
+      ...(issuer === '' ? {} : { issuer }),
+      ...(audience.length === 0 ? {} : { audience: [...audience] }),
       clockTolerance: tokenLeewayMs / 1000,
       currentDate: new Date(this.#clock.now()),
     });
@@ -124,8 +163,25 @@ export class TokenVerifier {
     throw new BadToken(exp === undefined ? 'the token has no end (exp), and needs one' : 'the token lives too long');
   }
 
-  #candidates(token: string): ImportedKey[] {
+  /**
+   * Before anything is verified the token's `iss` is looked at, as a name that chooses one of the configured issuers,
+   * as `kid` chooses a key: what it says is believed only once that issuer's own key has verified it (S7).
+   * Throws `KeysUnavailable`, `BadToken`.
+   */
+  async #signerOf(token: string): Promise<Signer> {
     const { alg, kid } = readHeader(token);
+    const { tokenIssuer, tokenAudience } = this.#settings;
+    const usual = tokenAudience === '' ? [] : [tokenAudience];
+    const iss = this.#issuers.size === 0 ? '' : claimedIssuer(token);
+    const found = this.#issuers.get(iss);
+    if (found === undefined) return { keys: this.#configured(alg, kid), issuer: tokenIssuer, audience: usual };
+    const { source, audience } = found;
+    // Without a kid each key is a signature to be checked, and a stranger decides how often.
+    const keys = (await source.find(alg, kid)).slice(0, triedKeysMax);
+    return { keys, issuer: iss, audience: audience.length > 0 ? audience : usual, source };
+  }
+
+  #configured(alg: string | undefined, kid: string | undefined): ImportedKey[] {
     const fitting = this.#keys.filter((key) => key.alg === alg);
     if (kid === undefined) return fitting;
     const named = fitting.filter((key) => key.kid === kid);
@@ -133,16 +189,16 @@ export class TokenVerifier {
     return named.length > 0 ? named : fitting.filter((key) => key.kid === undefined);
   }
 
-  #remember(hash: string, claims: JWTPayload): void {
+  #remember(hash: string, verified: Verified): void {
     if (this.#verified.delete(hash)) {
-      this.#verified.set(hash, claims);
+      this.#verified.set(hash, verified);
       return;
     }
     for (const oldest of this.#verified.keys()) {
       if (this.#verified.size < verifiedTokensMax) break;
       this.#verified.delete(oldest);
     }
-    this.#verified.set(hash, claims);
+    this.#verified.set(hash, verified);
   }
 }
 
@@ -171,6 +227,15 @@ function readHeader(token: string): { alg: string | undefined; kid: string | und
     throw new BadToken('the key id (kid) of the token has characters that no key id has');
   }
   return { alg: typeof alg === 'string' ? alg : undefined, kid };
+}
+
+function claimedIssuer(token: string): string {
+  try {
+    const { iss } = decodeJwt(token);
+    return typeof iss === 'string' ? iss : '';
+  } catch {
+    return '';
+  }
 }
 
 function asBadToken(error: unknown): BadToken {

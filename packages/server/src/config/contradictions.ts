@@ -31,6 +31,7 @@ export function contradictions(
     ...personalProblems(settings),
     ...tenantProblems(settings),
     ...lifetimeProblems(settings),
+    ...issuerProblems(settings),
     ...nameProblems(settings),
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
       ? []
@@ -85,12 +86,12 @@ function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradicti
 }
 
 function keyProblems(settings: Settings, mode: Mode, hooks: ReadonlySet<string>): Contradiction[] {
-  const { tokenHmacSecret, tokenKeys, allowAnonymous, insecure } = settings;
+  const { tokenHmacSecret, tokenKeys, tokenIssuers, allowAnonymous, insecure } = settings;
   if (tokenHmacSecret !== '') {
     const problem = tokenKeyProblem({ alg: 'HS256', secret: tokenHmacSecret }, createPublicKey);
     return problem === undefined ? [] : [{ option: 'tokenHmacSecret', message: `is not usable: ${problem}` }];
   }
-  if (mode === 'dev' || insecure || tokenKeys.length > 0 || allowAnonymous) return [];
+  if (mode === 'dev' || insecure || tokenKeys.length + tokenIssuers.length > 0 || allowAnonymous) return [];
   if (hooks.has('connect') || settings.connectHookUrl !== '') return [];
   const message =
     'is empty, and so is tokenHmacSecret: nobody could connect. For a start: export TUTTI_TOKEN_HMAC_SECRET="$(openssl rand -base64 48)", and make tokens with `tutti token` or in your backend. Or set allowAnonymous, or a connect hook, or use `tutti dev`';
@@ -176,6 +177,21 @@ function tenantProblems({ tenantClaim, apiKeys }: Settings): Contradiction[] {
 function lifetimeProblems({ tokenLifetimeMaxMs }: Settings): Contradiction[] {
   if (tokenLifetimeMaxMs === 0 || tokenLifetimeMaxMs >= 60_000) return [];
   return [{ option: 'tokenLifetimeMax', message: 'must be at least 1m, or 0 for any' }];
+}
+
+function issuerProblems({
+  tokenIssuers,
+  tenantClaim,
+  jwksStaleMaxMs,
+  jwksRefreshIntervalMs,
+}: Settings): Contradiction[] {
+  const found: Contradiction[] = [];
+  const bound = tenantClaim === '' ? tokenIssuers.find(({ tenant }) => tenant !== undefined) : undefined;
+  if (bound !== undefined)
+    found.push({ option: 'tokenIssuers', message: 'has an issuer of a tenant, and there are none: set tenantClaim' });
+  if (jwksStaleMaxMs <= jwksRefreshIntervalMs)
+    found.push({ option: 'jwksStaleMax', message: 'must be longer than jwksRefreshInterval' });
+  return found;
 }
 
 /** CON-4: clients come back with one frame that has the connect and all their subscriptions. */

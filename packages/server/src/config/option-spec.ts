@@ -24,7 +24,7 @@ export interface OptionSpec {
 /**
  * `duration`: `'250ms' '25s' '5m' '24h' '30d'`, in milliseconds once read. `size`: `'64KiB' '5MiB'`,
  * or a plain number of bytes. `share`: `'10%'` or 0.1. `list`: an array, or words with commas in a
- * variable or flag. `keys`, `apiKeys`, `webhooks` and `namespaces`: structures, as JSON in a variable.
+ * variable or flag. `keys`, `apiKeys`, `issuers`, `webhooks` and `namespaces`: structures, as JSON in a variable.
  */
 export type OptionType =
   | 'text'
@@ -38,6 +38,7 @@ export type OptionType =
   | 'keys'
   | 'apiKeys'
   | 'webhooks'
+  | 'issuers'
   | 'namespaces';
 
 export type OptionTable = Readonly<Record<string, OptionSpec>>;
@@ -64,5 +65,5 @@ export function flagName(name: string, spec: OptionSpec): string | undefined {
 
 /** Too large for a flag; JSON in a variable. */
 export function isStructure({ type }: Pick<OptionSpec, 'type'>): boolean {
-  return type === 'keys' || type === 'apiKeys' || type === 'webhooks' || type === 'namespaces';
+  return type === 'keys' || type === 'apiKeys' || type === 'issuers' || type === 'webhooks' || type === 'namespaces';
 }

@@ -12,6 +12,7 @@ import { hookOptions } from './options/hook-options.ts';
 import { identityOptions } from './options/identity-options.ts';
 import { nodeOptions } from './options/node-options.ts';
 import { webhookOptions } from './options/webhook-options.ts';
+import type { TokenIssuer } from './token-issuer.ts';
 import type { TokenKey } from './token-key.ts';
 import type { Webhook, WebhookEventName } from './webhook.ts';
 
@@ -46,13 +47,15 @@ export type SettingValue<Spec extends OptionSpec> = Spec['type'] extends 'text'
         ? readonly string[]
         : Spec['type'] extends 'keys'
           ? readonly TokenKey[]
-          : Spec['type'] extends 'apiKeys'
-            ? readonly ApiKey[]
-            : Spec['type'] extends 'webhooks'
-              ? readonly Webhook[]
-              : Spec['type'] extends 'namespaces'
-                ? ReadonlyMap<string, Namespace>
-                : number;
+          : Spec['type'] extends 'issuers'
+            ? readonly TokenIssuer[]
+            : Spec['type'] extends 'apiKeys'
+              ? readonly ApiKey[]
+              : Spec['type'] extends 'webhooks'
+                ? readonly Webhook[]
+                : Spec['type'] extends 'namespaces'
+                  ? ReadonlyMap<string, Namespace>
+                  : number;
 
 type ChoiceOf<Spec> = Spec extends { choices: readonly (infer Choice)[] } ? Choice : never;
 
@@ -71,13 +74,15 @@ type WrittenValue<Spec extends OptionSpec> = Spec['type'] extends 'size' | 'shar
     ? string
     : Spec['type'] extends 'keys'
       ? readonly WrittenTokenKey[]
-      : Spec['type'] extends 'apiKeys'
-        ? readonly WrittenApiKey[]
-        : Spec['type'] extends 'webhooks'
-          ? readonly WrittenWebhook[]
-          : Spec['type'] extends 'namespaces'
-            ? Readonly<Record<string, WrittenNamespace>>
-            : SettingValue<Spec>;
+      : Spec['type'] extends 'issuers'
+        ? readonly WrittenTokenIssuer[]
+        : Spec['type'] extends 'apiKeys'
+          ? readonly WrittenApiKey[]
+          : Spec['type'] extends 'webhooks'
+            ? readonly WrittenWebhook[]
+            : Spec['type'] extends 'namespaces'
+              ? Readonly<Record<string, WrittenNamespace>>
+              : SettingValue<Spec>;
 
 /** A token key in a file: exactly one of `secret`, `publicKey` and `publicKeyFile`. */
 export interface WrittenTokenKey {
@@ -87,6 +92,14 @@ export interface WrittenTokenKey {
   publicKey?: string;
   /** PEM file, relative to the configuration file. */
   publicKeyFile?: string;
+}
+
+/** An issuer of tokens in a file. */
+export interface WrittenTokenIssuer {
+  issuer: string;
+  jwksUrl: string;
+  audience?: string | readonly string[];
+  tenant?: string;
 }
 
 /** A key of the server API in a file: exactly one of `key` and `keyFile`. */

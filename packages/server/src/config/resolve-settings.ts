@@ -5,6 +5,7 @@ import { options, type OptionName, type Settings } from './options.ts';
 import { defaultSource, unknownName, type ConfigProblem, type Source } from './problem.ts';
 import { readApiKeys } from './read-api-keys.ts';
 import { readNamespaces } from './read-namespaces.ts';
+import { readTokenIssuers } from './read-token-issuers.ts';
 import { readTokenKeys } from './read-token-keys.ts';
 import { readWebhooks } from './read-webhooks.ts';
 import { parseWritten, type Parsed } from './written-value.ts';
@@ -105,6 +106,7 @@ function parseAny(spec: OptionSpec, written: unknown, layer: Layer | undefined, 
   const structure = layer.fromText ? parseJson(written) : { value: written };
   if ('problem' in structure) return structure;
   if (spec.type === 'keys') return { value: readTokenKeys(structure.value, layer.folder, report) };
+  if (spec.type === 'issuers') return { value: readTokenIssuers(structure.value, report) };
   if (spec.type === 'apiKeys') return { value: readApiKeys(structure.value, layer.folder, report) };
   if (spec.type === 'webhooks') return { value: readWebhooks(structure.value, layer.folder, report) };
   return { value: readNamespaces(structure.value, (path, message) => report(path === '' ? '' : `.${path}`, message)) };

@@ -42,6 +42,7 @@ export function parseWritten(spec: OptionSpec, written: unknown, fromText: boole
     case 'keys':
     case 'apiKeys':
     case 'webhooks':
+    case 'issuers':
     case 'namespaces':
       return { problem: 'is a structure' };
   }

@@ -247,6 +247,7 @@ export class Node {
   stop(): void {
     this.#isClosing = true;
     this.revocations.stop();
+    this.#options.authenticator.close?.();
     this.#positionTimer?.cancel();
     this.#joinLeave.stop();
     this.#services.flushes.flush();

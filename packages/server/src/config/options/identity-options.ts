@@ -37,6 +37,30 @@ export const identityOptions = {
     since: '0.1',
     description: 'Short for one key with algorithm HS256. At least 32 bytes.',
   },
+  tokenIssuers: {
+    type: 'issuers',
+    default: [],
+    since: '0.1',
+    description:
+      'Issuers that publish their keys (JWKS): a list of `{issuer, jwksUrl, audience?, tenant?}`. A token with such an `iss` is verified with the keys of that address alone. With `tenant` the issuer speaks for that tenant and no other.',
+  },
+  jwksRefreshInterval: {
+    type: 'duration',
+    default: '10m',
+    min: 1_000,
+    max: 24 * hour,
+    since: '0.1',
+    description: 'Published keys are fetched again that often; a key that is not there any more is believed no longer.',
+  },
+  jwksStaleMax: {
+    type: 'duration',
+    default: '24h',
+    min: 60_000,
+    max: 30 * 24 * hour,
+    since: '0.1',
+    description:
+      'While their address cannot be reached, published keys serve for so long. Longer than `jwksRefreshInterval`.',
+  },
   tokenLeeway: {
     type: 'duration',
     default: '30s',
