@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { clusterPresence } from './cluster-presence.ts';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
 import { hostile } from './hostile.ts';
@@ -24,6 +25,7 @@ const proofs: readonly Proof[] = [
   drain,
   zombie,
   hostile,
+  clusterPresence,
   killBroker,
   proxies,
   transports,

@@ -18,6 +18,8 @@ export interface NatsClusterOptions {
   readonly extra?: string;
   /** False: no server runs yet. */
   readonly started?: boolean;
+  /** Ctrl-C in the terminal is not for them: whoever started them ends them, after what uses them. */
+  readonly ownGroup?: boolean;
 }
 
 /** NATS servers with JetStream, in processes of their own on 127.0.0.1, their data in a temporary folder. */
@@ -43,7 +45,7 @@ export async function startNatsCluster(options: NatsClusterOptions): Promise<Nat
   const routes = ports.map(({ route }) => `nats://127.0.0.1:${route}`);
   const servers = ports.map((own, i) => {
     const text = configuration(`n${i + 1}`, own, join(folder, `n${i + 1}`), count > 1 ? routes : [], options);
-    return new NatsServer(options.program, `n${i + 1}`, own, join(folder, `n${i + 1}.conf`), text);
+    return new NatsServer(options.program, `n${i + 1}`, own, join(folder, `n${i + 1}.conf`), text, options.ownGroup);
   });
   const start = async (): Promise<void> => {
     await Promise.all(servers.map((server) => server.start()));
@@ -122,10 +124,11 @@ export class NatsServer {
   readonly #monitor: string;
   readonly #file: string;
   readonly #text: string;
+  readonly #hasOwnGroup: boolean;
   #child: ChildProcess | undefined;
   #exited: Promise<unknown> = Promise.resolve();
 
-  constructor(program: string, name: string, ports: Ports, file: string, text: string) {
+  constructor(program: string, name: string, ports: Ports, file: string, text: string, hasOwnGroup = false) {
     this.name = name;
     this.port = ports.client;
     this.url = `nats://127.0.0.1:${ports.client}`;
@@ -133,6 +136,7 @@ export class NatsServer {
     this.#monitor = `http://127.0.0.1:${ports.monitor}`;
     this.#file = file;
     this.#text = text;
+    this.#hasOwnGroup = hasOwnGroup;
   }
 
   get isRunning(): boolean {
@@ -143,7 +147,7 @@ export class NatsServer {
   async start(): Promise<void> {
     if (this.isRunning) return;
     await writeFile(this.#file, this.#text);
-    const child = spawn(this.#program, ['-c', this.#file], { stdio: 'ignore' });
+    const child = spawn(this.#program, ['-c', this.#file], { stdio: 'ignore', detached: this.#hasOwnGroup });
     this.#child = child;
     this.#exited = once(child, 'exit');
     await eventually(() => this.#answers(), { what: `${this.name} takes connections`, withinMs: startMsMax });

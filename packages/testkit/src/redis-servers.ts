@@ -14,6 +14,8 @@ export interface RedisOptions {
   readonly password?: string;
   /** Further lines of the configuration: `maxmemory-policy allkeys-lru`. */
   readonly config?: readonly string[];
+  /** Ctrl-C in the terminal is not for it: whoever started it ends it, after what uses it. */
+  readonly ownGroup?: boolean;
 }
 
 /** One `redis-server` process, to be killed, held and started again; its port and folder stay. */
@@ -182,7 +184,11 @@ class RedisProcess implements RedisServer {
   async restart(): Promise<void> {
     if (this.isRunning) throw new Error('redis runs already: kill it first');
     const args = [join(this.#folder, 'redis.conf'), ...(this.#mode === undefined ? [] : [this.#mode])];
-    const child = spawn(this.#program, args, { cwd: this.#folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(this.#program, args, {
+      cwd: this.#folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: this.#options.ownGroup === true,
+    });
     this.#child = child;
     const note = (text: Buffer): void => {
       this.#said = (this.#said + text.toString()).slice(-4_096);
