@@ -1,14 +1,26 @@
+import type { Server as HttpServer } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
 import type { ClientInfo, DisconnectKind, Position, Publication } from '@tutti/protocol';
 import type { Engine } from './engine.ts';
 import type { HookFunctions } from './config/hook-functions.ts';
 import type { RpcHandler } from './config/rpc-handler.ts';
-import type { Settings } from './config/options.ts';
+import type { Settings, WrittenSettings } from './config/options.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { NodeFigures } from './core/node.ts';
 import type { Log } from './telemetry/telemetry.ts';
 
 export interface ServerOptions {
-  readonly settings: Settings;
+  /** All settings, as `loadConfig` reads them. This or `config`. */
+  readonly settings?: Settings;
+  /** Settings as in a configuration file; what is not said has its default. All that is wrong is said at once. */
+  readonly config?: WrittenSettings;
+  /**
+   * The application's own server, in place of one for the node: then `host` and `port` mean nothing, and the node
+   * has the paths below `prefix` and no page. Everything else stays the application's, its end, too.
+   */
+  readonly server?: HttpServer | HttpsServer;
+  /** Ahead of the node's paths on `server`. Default `/tutti`; empty for none. */
+  readonly prefix?: string;
   /** Methods that clients may call. */
   readonly rpc?: Readonly<Record<string, RpcHandler>>;
   /** Instead of the one that `settings.engine` names: an adapter of your own (docs/spec/README.md), or a test's. */
@@ -23,7 +35,7 @@ export interface ServerOptions {
 
 /** A running node, for the program that embeds it. The application's rights are not limited. */
 export interface TuttiServer {
-  /** Where it listens, such as `http://127.0.0.1:8000`. */
+  /** Where it listens, such as `http://127.0.0.1:8000`; empty while the application's server does not. */
   readonly url: string;
   /** Publishes `data` as JSON (a `Uint8Array` as it is). Throws `Rejection`, `PositionConflict`, `Fault`. */
   publish(channel: string, data: unknown, options?: ServerPublishOptions): Promise<ServerPublishResult>;
@@ -48,7 +60,7 @@ export interface TuttiServer {
   /** The same for one tenant: its channels, and its users. Needs the option `tenantClaim`. Throws `Rejection` for a name no tenant can have. */
   within(tenant: string): TenantFace;
   figures(): NodeFigures;
-  /** Where its metrics are, such as `http://127.0.0.1:8000/metrics`. */
+  /** Where its metrics are, such as `http://127.0.0.1:8000/metrics`; empty where an attached node has no `metricsPort`. */
   readonly metricsUrl: string;
   /**
    * Not ready, no new connections; sends the clients away spread over `drainTime`, each with a hint when

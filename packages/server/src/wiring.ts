@@ -12,12 +12,10 @@ import type { Broker } from './broker/broker.ts';
 import { Cluster } from './cluster/cluster.ts';
 import type { ControlBus } from './cluster/control-bus.ts';
 import { SolePeers } from './cluster/sole-peers.ts';
-import { isLoopback } from './config/contradictions.ts';
 import { Namespaces } from './config/namespaces.ts';
 import { isTenantName } from './config/tenant.ts';
 import type { Settings } from './config/options.ts';
 import type { Clock } from './core/clock.ts';
-import { Fault } from './core/fault.ts';
 import { ClusterDirectory } from './core/cluster-directory.ts';
 import { Admission } from './core/admission.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
@@ -27,7 +25,8 @@ import type { Random } from './core/random.ts';
 import { Canaries } from './core/canary.ts';
 import { Readiness } from './core/readiness.ts';
 import { RpcMethods } from './core/rpc.ts';
-import { HttpServer, type HttpRoute } from './http/http-server.ts';
+import type { HttpRoute } from './http/dispatcher.ts';
+import { HttpServer } from './http/http-server.ts';
 import { jsonRoute, metricsRoute, readyRoute } from './http/operator-routes.ts';
 import { takingRoute } from './http/taking-route.ts';
 import { MemoryPresence } from './presence/memory.ts';
@@ -53,13 +52,13 @@ import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
 import { wireHooks, type WiredHooks } from './wiring/hooks.ts';
+import { listenerOf, socketsBesides, urlsOf, type Listener } from './wiring/listener-of.ts';
 import { nodeGauges } from './wiring/node-gauges.ts';
+import { settingsOf } from './wiring/settings-of.ts';
 import { webhooksOf } from './wiring/webhooks.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
-/** Sockets beyond the connections: requests, and upgrades that will be refused. */
-const socketsBesides = 1_000;
 
 /** Everything of one node, made and not started. */
 interface Parts {
@@ -76,7 +75,7 @@ interface Parts {
   readonly admission: Admission;
   readonly readiness: Readiness;
   readonly transports: readonly (WebSocketTransport | StreamTransport)[];
-  readonly http: HttpServer;
+  readonly http: Listener;
   /** Where the metrics have a port of their own. */
   readonly operators: HttpServer | undefined;
   readonly stats: StatsPublisher;
@@ -90,23 +89,26 @@ interface Parts {
  * others to reach; then nothing is left running.
  */
 export async function createServer(options: ServerOptions): Promise<TuttiServer> {
-  mustKeepToItself(options.settings);
-  const parts = await assemble(options);
+  const settings = settingsOf(options);
+  const parts = await assemble(options, settings);
   // Timers of the clock keep no process alive, and with the engine away nothing else does until it listens.
   const awake = setInterval(() => undefined, 60_000);
   await start(parts).finally(() => clearInterval(awake));
-  const { settings, node, presence, log, http } = parts;
-  const url = `http://${hostInUrl(settings.host)}:${http.port}`;
-  const metricsUrl = metricsUrlOf(parts, url);
-  log.info({ url, metricsUrl, version }, 'the node is listening');
+  const { node, presence, log, http, operators } = parts;
+  const urls = urlsOf(options, settings, http, operators);
+  log.info({ url: urls.url, metricsUrl: urls.metricsUrl, version }, 'the node is listening');
   const { historyPageMax } = settings;
   const face = { node, presence, historyPageMax };
   let closed: Promise<void> | undefined;
   let drained: Promise<DrainReport> | undefined;
   const close = (): Promise<void> => (closed ??= shutDown(parts));
   return {
-    url,
-    metricsUrl,
+    get url() {
+      return urls.url;
+    },
+    get metricsUrl() {
+      return urls.metricsUrl;
+    },
     ...applicationFace(face, ''),
     within: (tenant) => {
       if (settings.tenantClaim !== '' && isTenantName(tenant)) return applicationFace(face, tenant);
@@ -120,8 +122,7 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   };
 }
 
-async function assemble(options: ServerOptions): Promise<Parts> {
-  const { settings } = options;
+async function assemble(options: ServerOptions, settings: Settings): Promise<Parts> {
   const clock = new SystemClock();
   const random = new SystemRandom();
   const nodeName = settings.nodeName === '' ? `node-${random.id().slice(0, 8)}` : settings.nodeName;
@@ -176,14 +177,15 @@ async function assemble(options: ServerOptions): Promise<Parts> {
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, webhooks },
     ...{ admission, readiness },
-    ...faces(options, { node, nodeName, peers, telemetry, admission, readiness, clock, random, log }, api),
+    ...faces(options, settings, { node, nodeName, peers, telemetry, admission, readiness, clock, random, log }, api),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
 }
 
 /** What listens. */
 function faces(
-  { settings, dashboard }: ServerOptions,
+  options: ServerOptions,
+  settings: Settings,
   parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log' | 'peers'> & {
     readonly nodeName: string;
     readonly random: Random;
@@ -216,22 +218,21 @@ function faces(
     [apiPrefix, api],
   ];
   const hasOwnPort = settings.metricsPort !== 0;
-  const page = dashboardOf(dashboard);
+  const page = dashboardOf(options);
   const upgrades = new Map([['/connection/websocket', websocket]]);
-  const http = new HttpServer(
+  const http = listenerOf(
+    options,
+    settings,
     {
-      host: settings.host,
-      port: settings.port,
-      routes: new Map([
+      routes: new Map<string, HttpRoute>([
         ready,
-        ...(hasOwnPort ? [] : [metrics]),
+        // Strangers reach the server of an application.
+        ...(hasOwnPort || options.server !== undefined ? [] : [metrics]),
         ...apis,
         ...streams.map((stream) => [`/connection/${stream.name}`, takingRoute(stream)] as const),
         ['/emulation', takingRoute(hub.emulation)],
       ]),
       upgrades,
-      // So many more, that one too many is told so, and that health can be asked at any time.
-      socketsMax: settings.connectionsMax + socketsBesides,
       ...(settings.console === 'port' ? page : {}),
     },
     parts,
@@ -318,17 +319,6 @@ async function shutDown(parts: Parts): Promise<void> {
   log.info({}, 'the node has stopped');
 }
 
-function metricsUrlOf({ settings, operators }: Parts, url: string): string {
-  return `${operators === undefined ? url : `http://${hostInUrl(settings.metricsHost)}:${operators.port}`}/metrics`;
-}
-
-/** Settings that come from code have passed no check, and this one lets everybody do anything (S5). */
-function mustKeepToItself({ insecure, host }: Settings): void {
-  if (!insecure || isLoopback(host)) return;
-  const message = `host must be a loopback address (127.0.0.1, ::1, localhost) on a node that is insecure, not ${host}`;
-  throw new Fault('config', message, { retryable: false });
-}
-
 /** The other nodes, where there may be any. */
 function peersOf(
   bus: ControlBus | undefined,
@@ -357,11 +347,7 @@ function personalChannels({ personalNamespace }: Settings): (user: string) => st
   return (user) => (personalNamespace === '' || user === '' ? undefined : `${personalNamespace}:${user}`);
 }
 
-function dashboardOf(dashboard: string | false = dashboardDist): { staticRoot?: string } {
+function dashboardOf({ dashboard = dashboardDist, server }: ServerOptions): { staticRoot?: string } {
   // Not built yet: the HTTP server then says how to build it.
-  return dashboard === false || !existsSync(dashboard) ? {} : { staticRoot: dashboard };
-}
-
-function hostInUrl(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
+  return dashboard === false || server !== undefined || !existsSync(dashboard) ? {} : { staticRoot: dashboard };
 }

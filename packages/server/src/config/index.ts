@@ -16,7 +16,7 @@ export { Namespaces } from './namespaces.ts';
 export type * from './hook-functions.ts';
 export { nearestName } from './nearest-name.ts';
 export { flagName, variableName, type OptionSpec } from './option-spec.ts';
-export { options, type OptionName, type Settings } from './options.ts';
+export { options, type OptionName, type Settings, type WrittenNamespace, type WrittenSettings } from './options.ts';
 export { defaultSettings, devSettings } from './presets.ts';
 export { formatProblem, type ConfigProblem, type Source } from './problem.ts';
 export type { RpcContext, RpcHandler } from './rpc-handler.ts';

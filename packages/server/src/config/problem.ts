@@ -2,7 +2,7 @@ import { nearestName } from './nearest-name.ts';
 
 /** Where a value came from. `name` is how one finds it: a file, a variable, a flag. */
 export interface Source {
-  readonly kind: 'default' | 'dev' | 'file' | 'variable' | 'flag';
+  readonly kind: 'default' | 'dev' | 'file' | 'code' | 'variable' | 'flag';
   readonly name: string;
 }
 

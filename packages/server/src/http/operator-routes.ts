@@ -1,4 +1,4 @@
-import type { HttpRoute } from './http-server.ts';
+import type { HttpRoute } from './dispatcher.ts';
 import { jsonBody, respond } from './respond.ts';
 
 export interface ShownReadiness {

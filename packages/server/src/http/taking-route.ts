@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { UpgradeRefusal } from '../transport/transport.ts';
-import type { HttpRoute } from './http-server.ts';
+import type { HttpRoute } from './dispatcher.ts';
 import { errorBody, respond } from './respond.ts';
 
 /** Takes the response to a request, or says why not: then nothing was written to it. */
