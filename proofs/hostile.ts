@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { residentBytes } from '@tutti/bench/measure/process-usage';
 import { Tutti } from '@tutti/client';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
+import { goFirst } from './go-first.ts';
 import { attacks, notEnded } from './hostile/attacks.ts';
 import { Canary } from './hostile/canary.ts';
 import type { AttackOrder, AttackReport } from './hostile/hostile-process.ts';
@@ -20,8 +21,6 @@ const busyBytes = 20_000;
 const sampleMs = 500;
 /** Of the attackers' process: its peers would be on other machines, and must not take this one's cores. */
 const niceness = 19;
-/** Of the node and the canary, where the system allows it: other work on this machine is not to be measured. */
-const urgency = -15;
 const MiB = 2 ** 20;
 /** What a peer that does not read may cost: the bound of its queue (BP-1). */
 const queueBytesMax = 5 * MiB;
@@ -84,17 +83,6 @@ export const hostile: Proof = {
     }
   },
 };
-
-/** False where the system does not allow it: then the figures hold the noise of the machine. */
-function goFirst(node: SpawnedNode): boolean {
-  try {
-    setPriority(node.pid, urgency);
-    setPriority(urgency);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** Feeds the channels of those who never read. */
 async function publishBusily(node: SpawnedNode, closers: (() => void)[]): Promise<void> {

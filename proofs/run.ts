@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { clusterPresence } from './cluster-presence.ts';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
+import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
 import type { Proof } from './proof.ts';
@@ -29,6 +30,7 @@ const proofs: readonly Proof[] = [
   killBroker,
   proxies,
   transports,
+  hooks,
 ];
 
 const usage = `npm run proof                       lists the proofs
