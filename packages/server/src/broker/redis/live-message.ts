@@ -38,6 +38,7 @@ export function decodeLive(message: Uint8Array): LiveMessage | undefined {
   if (dataAt > message.length) return undefined;
   try {
     const envelope = dataAt === bodyAt ? null : Buffer.from(message.subarray(bodyAt, dataAt)).toString();
+    if (envelope !== null && !isEnvelope(JSON.parse(envelope))) return undefined;
     const publication = decodePublication(Number(offset), Number(time), message.subarray(dataAt), envelope);
     if (epoch === '-') delete publication.offset;
     const previousOffset = Number(previous);
@@ -45,6 +46,29 @@ export function decodeLive(message: Uint8Array): LiveMessage | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Of the shape that `encodeEnvelope` writes: what is encoded for clients later must not be anything else. */
+function isEnvelope(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { info, tags, key, final, time } = value;
+  return (
+    (info === undefined || isInfo(info)) &&
+    (tags === undefined || (isRecord(tags) && Object.values(tags).every((tag) => typeof tag === 'string'))) &&
+    (key === undefined || typeof key === 'string') &&
+    (final === undefined || typeof final === 'boolean') &&
+    (time === undefined || typeof time === 'number')
+  );
+}
+
+function isInfo(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { user, client, conn = '', chan = '' } = value;
+  return [user, client, conn, chan].every((each) => typeof each === 'string');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function latin1(bytes: Uint8Array, from: number, to: number): string {

@@ -31,8 +31,8 @@ interface Subscribed {
   ready: Promise<void>;
 }
 
-/** How long a start waits for the first try, before the node starts without. */
-const startMsMax = 5_000;
+/** How long a start waits for Redis, before the node starts without. */
+const startMsMax = 2_000;
 const pauseMsMin = 50;
 const pauseMsMax = 1_000;
 /** Sentinels and Clusters are asked so often who is master now. */
@@ -76,8 +76,8 @@ export class RedisLink {
 
   /**
    * Opens the link; each who shares it calls it, and `close` in the end. Resolves when Redis is reached, or
-   * could not be at the first try: the link then goes on trying. Throws `Fault` where trying on is of no use: no driver, or a
-   * server that must not be used.
+   * after two seconds without: the link then goes on trying. Throws `Fault` where trying on is of no use:
+   * no driver, or a server that must not be used.
    */
   open(): Promise<void> {
     this.#users += 1;
@@ -117,8 +117,18 @@ export class RedisLink {
 
   /** Stands from now on, or, where its server is away, from its return. Rejects where the server refuses. */
   async keepSubscribed(channel: string, slot: number, handler: MessageHandler): Promise<void> {
-    if (this.#bySlot[slot]?.isOpen === true) return this.subscribe(channel, slot, handler);
-    this.#subscribed.set(channel, { slot, handler, home: undefined, ready: Promise.resolve() });
+    const home = this.#bySlot[slot];
+    const kept: Subscribed = { slot, handler, home: undefined, ready: Promise.resolve() };
+    this.#subscribed.set(channel, kept);
+    if (home?.isOpen !== true) return;
+    kept.home = home;
+    try {
+      await home.subscribe([channel]);
+    } catch (error) {
+      if (kept.home === home) kept.home = undefined;
+      if (!faultOf(error, 'redis').retryable) throw error;
+      this.#mend();
+    }
   }
 
   /** Resolves when the replicas have all that was called for the slot until now. Rejects with `RedisFault`. */
@@ -196,13 +206,16 @@ export class RedisLink {
 
   /** Throws what keeps the link from being whole; what could be mended is. */
   async #round(): Promise<void> {
-    const { target, clock } = this.#options;
+    const { target, clock, random } = this.#options;
     const driver = this.#driver as Driver;
     const known = [...this.#homes.values()].map((home) => ({
       server: home.server,
       ask: (command: string, args: readonly string[]) => home.call(command, args),
     }));
-    const shards = await findShards(target, driver, clock, known);
+    // Another one each time: one alone may be cut off from the others, and wrong.
+    const first = Math.floor(random.next() * known.length);
+    const asked = [...known.slice(first), ...known.slice(0, first)];
+    const shards = await findShards(target, driver, clock, asked);
     const opened = await Promise.allSettled(shards.map((shard) => this.#home(shard)));
     if (this.#isClosed) return;
     this.#assign(shards);
@@ -322,7 +335,6 @@ export class RedisLink {
     if (!this.#hasSaidSo) log?.error({ ...fields, error: fault }, `${fault.message}; trying on`);
     this.#hasSaidSo = true;
     if (fault.code === '' && !fault.retryable) this.#first?.reject(fault);
-    else this.#first?.resolve();
   }
 
   #pause(tries: number): Promise<void> {

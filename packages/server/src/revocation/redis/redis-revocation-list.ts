@@ -11,7 +11,7 @@ import { appendScript, readScript } from './scripts.ts';
 
 /** What the list needs of the connections to Redis, which it shares with the broker. */
 export interface RevocationRedis {
-  /** Resolves when Redis is reached, or could not be at the first try. Throws `Fault`. */
+  /** Resolves when Redis is reached, or after a while without. Throws `Fault`. */
   open(): Promise<void>;
   keepSubscribed(tag: string, handler: (message: Uint8Array) => void): Promise<void>;
   publish(tag: string, message: Uint8Array): void;
