@@ -1,4 +1,6 @@
+import { startNatsCluster } from '@tutti/testkit/nats-cluster';
 import { startRedisSentinels, type RedisOptions } from '@tutti/testkit/redis-servers';
+import { requireService } from '@tutti/testkit/services';
 import { until } from './waiting.ts';
 
 /** Real servers under three nodes, of which one leads and can be killed. */
@@ -14,13 +16,34 @@ export interface EngineUnderTest {
   close(): Promise<void>;
 }
 
-export const engineNames = ['redis'] as const;
+export const engineNames = ['redis', 'nats'] as const;
 export type EngineName = (typeof engineNames)[number];
 
 const inStepMsMax = 30_000;
 
-export function startEngine(_name: EngineName, options: RedisOptions = {}): Promise<EngineUnderTest> {
-  return startRedis(options);
+/** `options` are for Redis. */
+export function startEngine(name: EngineName, options: RedisOptions = {}): Promise<EngineUnderTest> {
+  return name === 'nats' ? startNats() : startRedis(options);
+}
+
+/** Three servers; what is acknowledged is with two of them, so no leader is ever alone with it. */
+async function startNats(): Promise<EngineUnderTest> {
+  const service = await requireService('nats-server');
+  if ('skip' in service) throw new Error(service.skip);
+  const cluster = await startNatsCluster({ program: service.path, servers: 3 });
+  return {
+    url: cluster.url,
+    isolateLeader: () => false,
+    killLeader: async () => {
+      const leader = await cluster.anyLeader();
+      await leader?.kill();
+    },
+    mend: async () => {
+      await cluster.start();
+      return true;
+    },
+    close: () => cluster.close(),
+  };
 }
 
 async function startRedis(options: RedisOptions): Promise<EngineUnderTest> {

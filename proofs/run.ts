@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { clusterPresence } from './cluster-presence.ts';
+import { busLoss } from './bus-loss.ts';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
+import { killNode } from './kill-node.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
 import { slowReader } from './slow-reader.ts';
@@ -31,6 +33,8 @@ const proofs: readonly Proof[] = [
   proxies,
   transports,
   hooks,
+  killNode,
+  busLoss,
 ];
 
 const usage = `npm run proof                       lists the proofs
