@@ -60,8 +60,8 @@ export const threats: readonly Threat[] = [
   {
     id: 'S9',
     threat: 'tokens and keys tried until one fits',
-    proofs: [],
-    open: 'Failures are not slowed down by address. Secrets have 32 bytes or more, keys are compared in constant time, and `connectRateMax` bounds all attempts together: limit them by address in the proxy.',
+    proofs: [`${server}/wiring/api-pace.test.ts`],
+    open: 'API keys only. Failed tokens are not counted by address: their secrets have 32 bytes or more, and `connectRateMax` bounds all attempts together.',
   },
   {
     id: 'S10',
@@ -125,10 +125,11 @@ export const threats: readonly Threat[] = [
     threat: 'floods of connections and commands',
     proofs: [
       `${server}/core/command-pace.test.ts`,
+      `${server}/core/command-limits.test.ts`,
       `${server}/wiring.test.ts`,
       `${server}/core/session-attacks.test.ts`,
     ],
-    open: 'Rates count connections and addresses, not users: one user with many connections has the rate of each.',
+    open: 'Connections a second are counted by node, not by address, and bytes a second only as part of `commandRateMax`; rates of a user hold on each node for itself.',
   },
   { id: 'S22', threat: 'input that holds the event loop', proofs: [live, `${server}/core/session-attacks.test.ts`] },
   {

@@ -19,6 +19,7 @@ const guides = [
   'slow-clients.md',
   'backends/README.md',
   'webhooks.md',
+  'limits.md',
 ];
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 

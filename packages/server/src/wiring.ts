@@ -48,6 +48,7 @@ import { WebSocketTransport } from './transport/websocket/websocket-transport.ts
 import { version } from './version.ts';
 import { revocationOptions } from './wiring/revocation-options.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
+import { BucketApiPace } from './wiring/api-pace.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
@@ -172,7 +173,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const directory = new ClusterDirectory(node.directory, { peers, telemetry });
   const target = apiTarget({ node, directory, peers, namespaces, presence, telemetry, clock, ...figures });
-  const api = new ApiRoute(settings, target, telemetry);
+  const api = new ApiRoute(settings, target, telemetry, new BucketApiPace(settings, clock));
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, webhooks },

@@ -21,6 +21,18 @@ export interface ApiOptions {
   readonly apiRequestsMax: number;
 }
 
+/** How often somebody may ask. Milliseconds to wait; 0: none. */
+export interface ApiPace {
+  /** Of whoever this request is from, before its key is looked at: keys were guessed from there (S9). */
+  waitOfAddress(request: IncomingMessage): number;
+  /** It carried a key that is none. */
+  failed(request: IncomingMessage): void;
+  /** Counts one request with this key. */
+  waitOfKey(name: string): number;
+}
+
+const noPace: ApiPace = { waitOfAddress: () => 0, failed: () => undefined, waitOfKey: () => 0 };
+
 /** Where the methods are, one below it each. */
 export const apiPrefix = '/api/';
 
@@ -29,15 +41,18 @@ class Refusal extends Error {
   readonly status: number;
   readonly rejection: Rejection;
   readonly remedy: string | undefined;
+  /** When to ask again. */
+  readonly retryAfterMs: number;
   /** A word for the metrics. */
   readonly reason: string;
 
-  constructor(status: number, reason: string, rejection: Rejection, remedy?: string) {
+  constructor(status: number, reason: string, rejection: Rejection, remedy?: string, retryAfterMs = 0) {
     super(rejection.message);
     this.status = status;
     this.reason = reason;
     this.rejection = rejection;
     this.remedy = remedy;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 
@@ -50,13 +65,15 @@ export class ApiRoute {
   readonly #options: ApiOptions;
   readonly #target: ApiTarget;
   readonly #telemetry: Telemetry;
+  readonly #pace: ApiPace;
   readonly #keys: ApiKeys;
   #running = 0;
 
-  constructor(options: ApiOptions, target: ApiTarget, telemetry: Telemetry) {
+  constructor(options: ApiOptions, target: ApiTarget, telemetry: Telemetry, pace: ApiPace = noPace) {
     this.#options = options;
     this.#target = target;
     this.#telemetry = telemetry;
+    this.#pace = pace;
     this.#keys = new ApiKeys(options.apiKeys);
   }
 
@@ -78,6 +95,7 @@ export class ApiRoute {
       if (!(error instanceof Refusal)) throw error;
       this.#telemetry.count('api_refused', 1, error.reason);
       const headers: Record<string, string> = error.status === 503 ? { 'Retry-After': '1' } : {};
+      if (error.retryAfterMs > 0) headers['Retry-After'] = String(Math.ceil(error.retryAfterMs / 1_000));
       if (error.status === 401) headers['WWW-Authenticate'] = 'apikey';
       if (error.status === 405) headers['Allow'] = 'POST';
       send(request, response, error.status, { error: errorOf(error.rejection, error.remedy) }, headers);
@@ -138,21 +156,31 @@ export class ApiRoute {
       const remedy = 'Configure apiKeys (file or TUTTI_API_KEYS): [{"name":"backend","key":"…","allow":"*"}].';
       throw refusal(403, 'closed', rejections.permissionDenied, 'the server API is closed: it has no key', remedy);
     }
+    const blockedMs = this.#pace.waitOfAddress(request);
+    if (blockedMs > 0) throw tooMany('too many unknown keys came from this address', 'guesses', blockedMs);
     const presented = presentedKey(request);
     const key = presented === undefined ? undefined : this.#keys.find(presented);
     if (key === undefined) {
+      if (presented !== undefined) this.#pace.failed(request);
       const message = presented === undefined ? 'the request carries no API key' : 'the API key is not known';
       throw refusal(401, 'key', rejections.unauthorized, message, 'Send one of apiKeys as X-API-Key.');
     }
     // What a batch may do is asked for each of its commands.
     if (name !== 'batch' && !mayCall(key, name)) throw new Refusal(403, 'right', notAllowed(key.name, name));
     mustBeJson(request);
+    const waitMs = this.#pace.waitOfKey(key.name);
+    if (waitMs > 0) throw tooMany(`too many requests with key "${key.name}"`, 'rate', waitMs);
     return key;
   }
 }
 
 function refusal(status: number, reason: string, kind: RejectionKind, message: string, remedy?: string): Refusal {
   return new Refusal(status, reason, new Rejection(kind, message), remedy);
+}
+
+function tooMany(message: string, reason: string, waitMs: number): Refusal {
+  const rejection = new Rejection(rejections.tooManyRequests, `${message}: retry in ${waitMs} ms`);
+  return new Refusal(429, reason, rejection, undefined, waitMs);
 }
 
 function presentedKey({ headers }: IncomingMessage): string | undefined {

@@ -8,6 +8,7 @@ import {
   type ReceivedCommand,
   type Reply,
 } from '@tutti/protocol';
+import { limitRejection, type Limited, type SessionBuckets } from './command-limits.ts';
 import { Lanes } from './lanes.ts';
 import { rejectionOf } from './rejection-of.ts';
 import type { Services } from './services.ts';
@@ -18,6 +19,9 @@ export type Method = Exclude<keyof Command, 'id' | 'ping'>;
 /** A session, as far as its commands go. */
 export interface IntakeHost {
   readonly state: SessionState;
+  /** Asked only of a session that is open. */
+  readonly identity: Pick<Limited, 'user'>;
+  readonly tenant: string;
   /** A connect came: from now on the session is `authenticating`. */
   beginConnect(): void;
   /** The connect was answered with an error. */
@@ -77,6 +81,7 @@ export class CommandIntake<Session extends IntakeHost> {
   /** Came in one frame with the connect. */
   #waiting: ReceivedCommand[] | undefined;
   #pending = 0;
+  #buckets: SessionBuckets | undefined;
   #retiring: DisconnectKind | undefined;
 
   constructor(session: Session, services: Services, commands: TableOf<Session>) {
@@ -140,6 +145,7 @@ export class CommandIntake<Session extends IntakeHost> {
       this.#reject(command, tooManyWait);
       return;
     }
+    if (this.#isLimited(method, command)) return;
     const handler = command.flaw === undefined ? this.#commands[method] : refuseFlawed;
     this.#lanes ??= new Lanes();
     // Counted from here, because those that wait behind another of their channel hold memory, too.
@@ -150,6 +156,18 @@ export class CommandIntake<Session extends IntakeHost> {
       this.#answered();
       return undefined;
     });
+  }
+
+  /** S21: true where it was refused, because there were too many before it. */
+  #isLimited(method: Method, command: ReceivedCommand): boolean {
+    const { commandLimits, telemetry } = this.#services;
+    if (commandLimits === undefined || this.#session.state !== 'open') return false;
+    const { identity, tenant } = this.#session;
+    const refused = commandLimits.refuse(method, { tenant, user: identity.user }, (this.#buckets ??= {}));
+    if (refused === undefined) return false;
+    telemetry.count('commands_limited', 1, refused.limit);
+    this.#reject(command, limitRejection(refused.limit, refused.waitMs));
+    return true;
   }
 
   /** Never throws; a promise never rejects. */

@@ -17,6 +17,14 @@ export interface Limits {
   readonly subscriptionsMax: number;
   /** Commands of one connection a second, in the long run; who sends more is read later. 0: any. */
   readonly commandRateMax: number;
+  /** Publications, calls and messages of one connection a second; more are refused. 0: any. */
+  readonly publishRateMax: number;
+  /** Subscribes of one connection a second. 0: any. */
+  readonly subscribeRateMax: number;
+  /** Requests of one connection for history and presence a second. 0: any. */
+  readonly readRateMax: number;
+  /** Of the same commands, those of one user on this node a second. 0: any. */
+  readonly userCommandRateMax: number;
   /** Commands of one connection that wait for an answer. */
   readonly pendingCommandsMax: number;
   /** An rpc method that takes longer is answered with an error. */

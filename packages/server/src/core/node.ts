@@ -9,6 +9,7 @@ import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/
 import type { Timer } from './clock.ts';
 import { closeFamily } from './close-family.ts';
 import { commands } from './commands/index.ts';
+import { CommandLimits } from './command-limits.ts';
 import { Directory } from './directory.ts';
 import { Drain, shutdownKind, type DrainOptions, type DrainProgress, type DrainReport } from './drain.ts';
 import { Expiries } from './expiries.ts';
@@ -136,6 +137,7 @@ export class Node {
         this.#sessionEnded(id, code);
       },
       bug,
+      commandLimits: CommandLimits.of(limits, clock),
       observation: observers.length === 0 ? undefined : new Observation(observers, bug),
     };
     this.#joinLeave = new JoinLeave({

@@ -12,6 +12,7 @@ import type { Expiries } from './expiries.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
 import type { Hub } from './hub.ts';
 import type { IdleCuts } from './idle-cuts.ts';
+import type { CommandLimits } from './command-limits.ts';
 import type { Limits } from './limits.ts';
 import type { Observation } from './observation.ts';
 import type { Random } from './random.ts';
@@ -42,6 +43,8 @@ export interface Services {
   readonly idleCuts: IdleCuts;
   readonly rpc: RpcMethods;
   readonly node: NodeFacts;
+  /** Undefined: no command is limited. */
+  readonly commandLimits: CommandLimits | undefined;
   /** Undefined: nobody observes. */
   readonly observation: Observation | undefined;
   /** Checks a channel name as a client of that tenant sent it, and finds what it means. Throws `Rejection`. */

@@ -15,6 +15,7 @@ export class Counters implements Telemetry {
     connections_held: 0,
     commands_received: 0,
     commands_rejected: 0,
+    commands_limited: 0,
     frames_received: 0,
     frames_sent: 0,
     bytes_received: 0,

@@ -71,6 +71,14 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     help: 'Commands that were answered with an error, by its code.',
     label: { name: 'code', values: 'a code of [errors](../spec/errors.md)' },
   },
+  commands_limited: {
+    help: 'Commands that were refused with error 111, because there were too many, by limit.',
+    label: {
+      name: 'limit',
+      values: '`publish`, `subscribe`, `read` (of a connection), `user` (of all its connections)',
+      known: ['publish', 'subscribe', 'read', 'user'],
+    },
+  },
   frames_received: { help: 'Messages from peers: frames, each with one or more commands.' },
   frames_sent: { help: 'Messages to peers: frames, each with one or more replies or pushes.' },
   bytes_received: { help: 'Bytes of frames from peers.' },
@@ -111,8 +119,8 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     label: {
       name: 'reason',
       values:
-        '`key` (401), `right`, `closed` (403), `method` (404, 405), `type` (415), `body` (400), `size` (413), `busy` (503)',
-      known: ['key', 'right', 'closed', 'method', 'type', 'body', 'size', 'busy'],
+        '`key` (401), `right`, `closed` (403), `method` (404, 405), `type` (415), `body` (400), `size` (413), `rate` (too many with this key), `guesses` (too many unknown keys of this address, both 429), `busy` (503)',
+      known: ['key', 'right', 'closed', 'method', 'type', 'body', 'size', 'rate', 'guesses', 'busy'],
     },
   },
   api_rejected: {

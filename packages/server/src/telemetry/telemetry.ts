@@ -24,6 +24,8 @@ export type CounterName =
   | 'commands_received'
   /** Label: the code of the rejection. */
   | 'commands_rejected'
+  /** Label: the limit. */
+  | 'commands_limited'
   | 'frames_received'
   | 'frames_sent'
   | 'bytes_received'

@@ -19,6 +19,26 @@ export const apiOptions = {
     since: '0.1',
     description: 'Largest body of a request to the server API.',
   },
+  apiKeyRateMax: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests a second',
+    since: '0.1',
+    description:
+      'Requests to the server API with one key a second on this node, in the long run; twice as many at once. More get 429 with `Retry-After`. A batch is one request. `0`: any.',
+  },
+  apiFailuresMax: {
+    type: 'integer',
+    default: 5,
+    min: 0,
+    max: 1_000_000,
+    unit: 'requests a minute',
+    since: '0.1',
+    description:
+      'Unknown API keys that one address may send a minute. After that it gets 429 with `Retry-After`, whatever key it sends. Loopback addresses are exempt; behind a proxy set `trustedProxies`, or all callers share its address. `0`: any.',
+  },
   apiRequestsMax: {
     type: 'integer',
     default: 256,

@@ -88,6 +88,46 @@ export const connectionOptions = {
     description:
       'Commands of one connection that are read a second, in the long run, and as many at once; every 4 KiB of a frame count as one more. Who sends faster is read later, so that its own network holds it back. `0`: any.',
   },
+  publishRateMax: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: 'commands a second',
+    since: '0.1',
+    description:
+      'Publications, RPC calls and messages of one connection a second, in the long run; twice as many at once. More are refused with error 111, which says when to retry. `0`: any. 50 suits people; publishers of your own need more.',
+  },
+  subscribeRateMax: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: 'commands a second',
+    since: '0.1',
+    description:
+      'Subscribes of one connection a second, in the long run; `subscriptionsMax` or twice as many at once, so that a client that comes back has all its channels. More are refused with error 111; SDKs try again by themselves. `0`: any. 20 suits people.',
+  },
+  readRateMax: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: 'commands a second',
+    since: '0.1',
+    description:
+      'Requests of one connection for history and presence a second, in the long run; twice as many at once. More are refused with error 111. `0`: any. 5 suits people.',
+  },
+  userCommandRateMax: {
+    type: 'integer',
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    unit: 'commands a second',
+    since: '0.1',
+    description:
+      'Commands of those three kinds that one user may send a second on this node, with all connections together; twice as many (or `subscriptionsMax`) at once. Anonymous clients are no one user. `0`: any.',
+  },
   pendingCommandsMax: {
     type: 'integer',
     default: 256,
