@@ -107,10 +107,9 @@ async function longPolling({ url, channel, token }: Place): Promise<Reader> {
   };
   while (cursor === undefined) await poll();
   const polling = (async (): Promise<void> => {
-    while (!abort.signal.aborted) await poll();
-  })().catch((error: unknown) => {
-    if (!abort.signal.aborted) throw error;
-  });
+    // What fails is asked again with the same cursor: what was missed meanwhile is then in the answer.
+    while (!abort.signal.aborted) await poll().catch(() => pause(againMs));
+  })();
   return {
     got,
     close: () => {
@@ -120,6 +119,8 @@ async function longPolling({ url, channel, token }: Place): Promise<Reader> {
   };
 }
 
+/** After a request that failed. */
+const againMs = 50;
 const naiveEveryMs = 1_000;
 const naiveLimit = 200;
 
@@ -142,7 +143,7 @@ function naivePolling({ url, channel, apiKey }: Place): Promise<Reader> {
   };
   let asking: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    asking = asking.then(ask);
+    asking = asking.then(ask).catch(() => undefined);
   }, naiveEveryMs);
   return Promise.resolve({
     got,
