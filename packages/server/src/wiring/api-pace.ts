@@ -12,7 +12,7 @@ export interface ApiPaceOptions {
   readonly trustedProxies: readonly string[];
 }
 
-/**  of the server API: keys by their name, and those who guess keys by their address (S9). */
+/** Who may ask the server API how often: keys by their name, and those who guess keys by their address (S9). */
 export class BucketApiPace {
   readonly #clock: Clock;
   readonly #addresses: RemoteAddresses;
