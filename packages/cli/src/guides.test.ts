@@ -17,6 +17,7 @@ const guides = [
   'channels-and-namespaces.md',
   'publish-from-your-backend.md',
   'slow-clients.md',
+  'hooks.md',
   'backends/README.md',
   'webhooks.md',
   'limits.md',
