@@ -141,6 +141,8 @@ async function observe({ mood, backend, node, canary, clients, ms }: Scene): Pro
   const asked = markOf(canary.takeLatencies());
   for (const timer of [...timers, sampling]) clearInterval(timer);
   await allAnswered(clients);
+  // Those of a hook that hangs fail only now.
+  breakersOpenMost = Math.max(breakersOpenMost, await breakersOf(node));
   const unanswered = sum(clients.map((client) => client.unanswered));
   const outcomes = added(clients.map((client) => client.takeOutcomes()));
   const slowestMs = Math.round(Math.max(...clients.map((client) => client.slowestMs)));
