@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { clusterPresence } from './cluster-presence.ts';
 import { busLoss } from './bus-loss.ts';
+import { authorise } from './authorise.ts';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
 import { hooks } from './hooks.ts';
@@ -9,6 +10,7 @@ import { killBroker } from './kill-broker.ts';
 import { killNode } from './kill-node.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
+import { revoke } from './revoke.ts';
 import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
 import { storm } from './storm.ts';
@@ -29,6 +31,8 @@ const proofs: readonly Proof[] = [
   zombie,
   hostile,
   clusterPresence,
+  authorise,
+  revoke,
   killBroker,
   proxies,
   transports,

@@ -16,6 +16,7 @@ import {
   type Hooks,
   type Limits,
   type Namespace,
+  type Presence,
   type NodeObserver,
   type Random,
   type RevocationOptions,
@@ -104,6 +105,7 @@ export const nameIsToken: Authenticator = {
 export class CoreNode {
   readonly clock: Clock;
   readonly broker: Broker;
+  readonly presence: Presence;
   readonly node: Node;
   readonly counters = new Counters(nullLog);
 
@@ -111,6 +113,7 @@ export class CoreNode {
     this.clock = options.clock ?? new VirtualClock();
     const random = options.random ?? new SeededRandom(1);
     this.broker = options.broker ?? new MemoryBroker({ clock: this.clock, random });
+    this.presence = new MemoryPresence();
     const configured = new Map(
       Object.entries(
         options.namespaces ?? { chat: { historySize: 1_000, presence: true, joinLeave: true }, live: {} },
@@ -120,7 +123,7 @@ export class CoreNode {
       clock: this.clock,
       random,
       broker: this.broker,
-      presence: new MemoryPresence(),
+      presence: this.presence,
       authenticator: options.authenticator ?? nameIsToken,
       authorizer: new NamespaceAuthorizer({ personalNamespace: 'personal' }),
       limits: { ...testLimits, ...options.limits },

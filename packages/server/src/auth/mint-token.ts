@@ -13,6 +13,9 @@ export interface TokenDraft {
   readonly tenant?: { readonly claim: string; readonly name: string };
   /** Absent: the token never expires. */
   readonly expiresAtMs?: number;
+  /** `jti`: what it can be revoked by. */
+  readonly id?: string;
+  readonly issuedAtMs?: number;
   readonly info?: unknown;
   readonly channels?: readonly string[];
   readonly capabilities?: readonly Capability[];
@@ -32,6 +35,8 @@ export async function mintToken(draft: TokenDraft, key: Extract<TokenKey, { secr
   claims.setProtectedHeader({ alg: key.alg, ...(key.kid === undefined ? {} : { kid: key.kid }) });
   if (draft.user !== '') claims.setSubject(draft.user);
   if (draft.expiresAtMs !== undefined) claims.setExpirationTime(Math.floor(draft.expiresAtMs / 1000));
+  if (draft.id !== undefined) claims.setJti(draft.id);
+  if (draft.issuedAtMs !== undefined) claims.setIssuedAt(Math.floor(draft.issuedAtMs / 1000));
   if (draft.issuer !== undefined) claims.setIssuer(draft.issuer);
   if (draft.audience !== undefined) claims.setAudience(draft.audience);
   return claims.sign(createSecretKey(Buffer.from(key.secret)));
