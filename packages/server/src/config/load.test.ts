@@ -203,11 +203,24 @@ test('a file that is named must be there', async (t) => {
   assert.match(problems(await load(t, { env: { ...key, TUTTI_CONFIG: 'other.json' } }))[0] ?? '', /no such file/);
 });
 
-test('variables that Kubernetes makes are told from mistakes', async (t) => {
-  const links = { TUTTI_SERVICE_HOST: '10.0.0.1', TUTTI_SERVICE_PORT: '8000', TUTTI_PORT_8000_TCP_ADDR: '10.0.0.1' };
-  assert.deepEqual(problems(await load(t, { env: { ...key, ...links } })), []);
-  const config = await load(t, { env: { ...key, TUTTI_PORT: 'tcp://10.0.0.1:8000' } });
-  assert.match(problems(config)[0] ?? '', /TUTTI_PORT is a service link of Kubernetes: set enableServiceLinks/);
+test('variables that Kubernetes makes beside services named tutti and tutti-… are told from settings and mistakes', async (t) => {
+  const links = {
+    TUTTI_SERVICE_HOST: '10.0.0.1',
+    TUTTI_SERVICE_PORT: '8000',
+    TUTTI_PORT: 'tcp://10.0.0.1:80',
+    TUTTI_PORT_8000_TCP_ADDR: '10.0.0.1',
+    TUTTI_METRICS_PORT: 'tcp://10.0.0.2:90',
+    TUTTI_HEADLESS_PORT: 'udp://[fd00::1]:91',
+  };
+  const files = { 'tutti.config.json': '{"port": 8123, "metricsPort": 9123}' };
+  const { settings, ...config } = await load(t, { files, env: { ...key, ...links } });
+  assert.deepEqual(problems({ settings, ...config }), []);
+  assert.deepEqual([settings.port, settings.metricsPort], [8123, 9123], 'a link is not a port');
+  assert.equal((await load(t, { env: { ...key, ...links, TUTTI_PORT: '8124' } })).settings.port, 8124);
+  const mistaken = problems(
+    await load(t, { env: { ...key, TUTTI_PROT: 'tcp://10.0.0.1:80', TUTTI_HEADLESS_PORT: '1' } }),
+  );
+  assert.equal(mistaken.length, 2, mistaken.join('\n'));
 });
 
 test('variables: lists, structures, and empty ones', async (t) => {

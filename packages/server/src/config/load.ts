@@ -37,8 +37,14 @@ export interface LoadedConfig {
 
 /** Variables that begin with TUTTI_ and are no option of a node. */
 export const otherVariables = ['TUTTI_CONFIG', 'TUTTI_URL', 'TUTTI_TOKEN', 'TUTTI_REQUIRE_SERVICES'];
-// Kubernetes gives these to every pod beside a service that is named tutti.
-const serviceLink = /^TUTTI_(?:.+_)?(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_\d+_(?:TCP|UDP)(?:_.+)?)$/;
+// Kubernetes gives these to every pod beside a service that is named tutti, or tutti-something.
+const serviceLink = /^TUTTI_(?:.+_)?(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.+)?)$/;
+const portLink = /^TUTTI_(?:.+_)?PORT$/;
+
+function isServiceLink(variable: string, text: string): boolean {
+  // The name may be that of an option, such as TUTTI_PORT. No port is written so: the value tells.
+  return serviceLink.test(variable) || (portLink.test(variable) && /^(?:tcp|udp|sctp):\/\//i.test(text));
+}
 
 /**
  * default < file < environment < flag. Reads everything and reports all problems at once; never
@@ -85,20 +91,16 @@ function variableLayer(env: Environment, cwd: string, problems: ConfigProblem[])
   const names = new Map(Object.keys(options).map((name) => [variableName(name), name]));
   const values = new Map<string, string>();
   for (const [variable, text] of Object.entries(env)) {
-    if (text === undefined || !variable.startsWith('TUTTI_')) continue;
+    if (text === undefined || !variable.startsWith('TUTTI_') || isServiceLink(variable, text)) continue;
     const name = names.get(variable);
     const source: Source = { kind: 'variable', name: variable };
     if (name === undefined) {
-      if (otherVariables.includes(variable) || serviceLink.test(variable)) continue;
+      if (otherVariables.includes(variable)) continue;
       problems.push({
         source,
         path: '',
         message: unknownName(variable, [...names.keys(), ...otherVariables], 'a variable of tutti'),
       });
-    } else if (name === 'port' && /^(?:tcp|udp):\/\//.test(text)) {
-      const message =
-        'is a service link of Kubernetes: set enableServiceLinks: false, or give the service another name than tutti';
-      problems.push({ source, path: 'port', message });
     } else if (text !== '' || optionSpec(name).type === 'text' || optionSpec(name).type === 'list') {
       values.set(name, text);
     }
