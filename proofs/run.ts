@@ -4,6 +4,7 @@ import { busLoss } from './bus-loss.ts';
 import { authorise } from './authorise.ts';
 import { conversation } from './conversation.ts';
 import { drain } from './drain.ts';
+import { fanOut } from './fan-out.ts';
 import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
@@ -33,6 +34,7 @@ const proofs: readonly Proof[] = [
   clusterPresence,
   authorise,
   revoke,
+  fanOut,
   killBroker,
   proxies,
   transports,

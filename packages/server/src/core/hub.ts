@@ -98,6 +98,8 @@ export class Hub {
 
   /** A live publication from the broker. */
   receive(live: LivePublication): void {
+    // Before anything is sorted out: what comes for nobody would have cost the bus and this node, too.
+    this.#telemetry.count('publications_received');
     const channel = this.#channels.get(live.channel);
     if (channel === undefined) return;
     if (!channel.isPositioned) {

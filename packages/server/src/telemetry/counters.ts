@@ -21,6 +21,7 @@ export class Counters implements Telemetry {
     bytes_received: 0,
     bytes_sent: 0,
     publications_accepted: 0,
+    publications_received: 0,
     publications_delivered: 0,
     publications_conflated: 0,
     publications_dropped: 0,

@@ -87,6 +87,9 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     help: 'Publications that were appended, or fanned out where nothing is kept.',
     label: namespaces,
   },
+  publications_received: {
+    help: 'Live publications that the broker has handed to this node: of channels with a subscriber here, and of no others.',
+  },
   publications_delivered: { help: 'Publications put into the queues of connections.' },
   publications_conflated: {
     help: 'Publications of which a queue kept a newer one in their place.',

@@ -32,6 +32,8 @@ export type CounterName =
   | 'bytes_sent'
   /** Label: the namespace. */
   | 'publications_accepted'
+  /** Live ones, from the broker: also those that this node itself has appended. */
+  | 'publications_received'
   | 'publications_delivered'
   /** Label: the namespace. Newer ones took their place in a queue (BP-6). */
   | 'publications_conflated'
