@@ -92,7 +92,7 @@ export class Expiries {
   }
 
   #renewSession(session: Expiring, { expiresAtMs, info }: RefreshGrant): void {
-    if (!session.isOpen) return;
+    if (!session.isOpen || isReplaced(session)) return;
     if (expiresAtMs !== undefined && expiresAtMs <= this.#seams.clock.now()) {
       session.disconnect(disconnects.connectionExpired);
       return;
@@ -107,7 +107,7 @@ export class Expiries {
   }
 
   #renewSubscription(session: Expiring, subscription: Subscription, { expiresAtMs, info }: RefreshGrant): void {
-    if (!session.isOpen || hasEnded(subscription)) return;
+    if (!session.isOpen || hasEnded(subscription) || !subscription.byHook) return;
     if (expiresAtMs !== undefined && expiresAtMs <= this.#seams.clock.now()) {
       session.endSubscription(subscription, unsubscribes.expired);
       return;
@@ -129,9 +129,18 @@ export class Expiries {
     }
     this.#underWay.delete(item);
     if (error instanceof Disconnect) session.disconnect(error.kind);
-    else if (item === session) session.disconnect(disconnects.connectionExpired);
-    else session.endSubscription(item as Subscription, unsubscribes.expired);
+    else if (item === session) {
+      if (!isReplaced(session)) session.disconnect(disconnects.connectionExpired);
+    } else {
+      const subscription = item as Subscription;
+      if (subscription.byHook) session.endSubscription(subscription, unsubscribes.expired);
+    }
   }
+}
+
+/** The client brought a token while the application was asked: that counts, and the answer is to a question of before. */
+function isReplaced({ identity }: Expiring): boolean {
+  return identity.fromHook?.isAlone !== true;
 }
 
 function hasEnded(subscription: Subscription): boolean {

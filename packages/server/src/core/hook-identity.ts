@@ -22,6 +22,7 @@ export async function admit(session: Session, services: Services, attempt: Conne
   }
   const known = attempt.token === '' ? undefined : await authenticator.connect(attempt);
   const { name, version, data } = attempt;
+  const askedAtMs = services.clock.now();
   const granted = await ask(session, (asker) =>
     connect({
       ...asker,
@@ -32,7 +33,7 @@ export async function admit(session: Session, services: Services, attempt: Conne
       ...(data === undefined ? {} : { data }),
     }),
   );
-  const identity = known === undefined ? identityOf(granted, services.clock.now()) : withGrant(known, granted);
+  const identity = known === undefined ? identityOf(granted, askedAtMs) : withGrant(known, granted);
   return { identity, ...(granted.data === undefined ? {} : { data: granted.data }) };
 }
 
@@ -41,7 +42,10 @@ export function renewed(identity: Identity, before: Identity): Identity {
   return before.fromHook === undefined ? identity : withGrant(identity, before.fromHook);
 }
 
-/** Given at this moment, so whatever of the user was revoked before does not concern it. */
+/**
+ * What was revoked before the application was asked does not concern it. What is revoked while it answers does:
+ * nobody can tell whether the answer was made before or after (CON-6).
+ */
 function identityOf(granted: ConnectGrant, issuedAtMs: number): Identity {
   const { user, expiresAtMs, info, channels, capabilities } = granted;
   return {

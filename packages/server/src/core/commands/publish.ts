@@ -35,7 +35,13 @@ export function publish(call: Call): Promise<void> | void {
       publishTo(services, target, draft, extras(request, session)).then((outcome) => ({ publish: resultOf(outcome) })),
     );
   };
-  if (target.namespace.publishHook) return permitted(call, target, data).then((grant) => append(grant.data));
+  if (target.namespace.publishHook) {
+    return permitted(call, target, data).then((grant) => {
+      // Sent away meanwhile: the application permitted it to somebody who counts for nothing now (CON-6).
+      if (services.revocations.endsSession(session.id, session.identity, session.identifiedAtMs)) return;
+      append(grant.data);
+    });
+  }
   const allowed = services.authorizer.authorize({
     verb: 'publish',
     identity: session.identity,

@@ -1,5 +1,6 @@
 import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol';
 import { ask } from '../asking.ts';
+import type { DataGrant, HookAsk } from '../../hooks/hooks.ts';
 import type { Call } from '../session.ts';
 
 const nothing = new Uint8Array(0);
@@ -13,9 +14,9 @@ export function rpc(call: Call): void {
   const { rpc: hook } = services.hooks;
   const answer =
     services.rpc.has(method) || hook === undefined
-      ? services.rpc.call(method, data, context)
-      : ask(session, (asker) => hook({ ...asker, method, data })).then((granted) => granted.data ?? nothing);
-  const answered = withinTime(answer, services).catch((error: unknown) => {
+      ? withinTime(services.rpc.call(method, data, context), services)
+      : askedInTime(call, (asker) => hook({ ...asker, method, data }));
+  const answered = answer.catch((error: unknown) => {
     if (error instanceof Rejection || error instanceof Disconnect) throw error;
     // The application's mistake, not the session's: the connection goes on.
     services.telemetry.log.error({ method, error }, 'an rpc method failed');
@@ -24,11 +25,29 @@ export function rpc(call: Call): void {
   call.replyWhen(answered.then((answer) => ({ rpc: answer.length > 0 ? { data: answer } : {} })));
 }
 
+/** Whoever waits behind the slow calls of its own connection until its time is over has been told, and is not asked about. */
+function askedInTime({ session, services }: Call, hook: (ask: HookAsk) => Promise<DataGrant>): Promise<Uint8Array> {
+  let isOver = false;
+  const unavailable = (): Rejection => new Rejection(rejections.hookUnavailable);
+  const granted = ask(session, (asker) => (isOver ? Promise.reject(unavailable()) : hook(asker)));
+  return withinTime(
+    granted.then(({ data }) => data ?? nothing),
+    services,
+    unavailable,
+  ).finally(() => {
+    isOver = true;
+  });
+}
+
 /** Rejects when the method takes longer than allowed, so that its place among the pending commands is free again. */
-function withinTime(answer: Promise<Uint8Array>, { clock, limits }: Call['services']): Promise<Uint8Array> {
+function withinTime(
+  answer: Promise<Uint8Array>,
+  { clock, limits }: Call['services'],
+  tooLate = (): Error => new Error(`no answer within ${limits.rpcTimeoutMs} ms`),
+): Promise<Uint8Array> {
   const late = Promise.withResolvers<Uint8Array>();
   const timer = clock.after(limits.rpcTimeoutMs, () => {
-    late.reject(new Error(`no answer within ${limits.rpcTimeoutMs} ms`));
+    late.reject(tooLate());
   });
   return Promise.race([answer, late.promise]).finally(() => {
     timer.cancel();
