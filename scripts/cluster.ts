@@ -1,7 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -11,9 +11,8 @@ import {
   type EngineServer,
   type EngineServerName,
 } from '@tutti/testkit/engine-server';
-import { requireService } from '@tutti/testkit/services';
-import { freePort } from '@tutti/testkit/spawn-node';
-import { root } from './files.ts';
+import { findService, howToInstall, obtainService } from '@tutti/testkit/services';
+import { LocalCluster, type RunningNode } from './local-cluster.ts';
 
 /**
  * `npm run cluster`: an engine, a few nodes and nginx in front, as processes of this machine, to look at and to
@@ -23,147 +22,90 @@ import { root } from './files.ts';
 const usage = `npm run cluster -- [--nodes 3] [--engine redis|nats] [--port 8000]
 
 Nodes of one cluster behind nginx, on this machine only, insecure as \`tutti dev\` is.
+
+  --nodes N       from 1 to 9
+  --engine NAME   redis or nats: what the nodes share, started here too
+  --port N        where nginx listens; each node has a port of its own besides
 `;
 
-interface Running {
-  readonly name: string;
+const programs: Record<EngineServerName, readonly string[]> = {
+  redis: ['redis-server', 'redis-cli'],
+  nats: ['nats-server'],
+};
+
+interface Wanted {
+  readonly nodes: number;
+  readonly engine: EngineServerName;
   readonly port: number;
-  readonly child: ChildProcess;
 }
 
-class Cluster {
-  readonly #folder: string;
-  readonly #children = new Set<ChildProcess>();
-  #isEnding = false;
+/** Something that its reader can mend: said without where in the code it was found. */
+class Refusal extends Error {}
 
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  async startNode(name: string, engine: string, isFirst: boolean): Promise<Running> {
-    const port = await freePort();
-    const args = ['packages/cli/src/main.ts', 'dev', '--node-name', name, '--port', String(port)];
-    args.push('--engine', engine, '--data-dir', join(this.#folder, name), '--trusted-proxies', '127.0.0.1');
-    // One ticker is enough for all.
-    if (!isFirst) args.push('--no-demo');
-    const child = this.#spawn(process.execPath, args, `node ${name}`);
-    await this.#answering(child, `node ${name}`, `http://127.0.0.1:${port}/ready`);
-    return { name, port, child };
-  }
-
-  async startNginx(program: string, port: number, nodes: readonly Running[]): Promise<void> {
-    const file = join(this.#folder, 'nginx.conf');
-    await writeFile(file, nginxConfiguration(this.#folder, port, nodes));
-    const child = this.#spawn(
-      program,
-      ['-p', this.#folder, '-c', file, '-e', join(this.#folder, 'error.log')],
-      'nginx',
+function asked(): Wanted | 'help' {
+  const { values, positionals } = parsed();
+  if (values.help) return 'help';
+  if (positionals.length > 0)
+    throw new Refusal(
+      `“${positionals.join(' ')}” belongs to no option; npm needs \`--\` before options: npm run cluster -- --nodes 3`,
     );
-    await this.#answering(child, 'nginx', `http://127.0.0.1:${port}/health`);
-  }
-
-  async end(): Promise<void> {
-    this.#isEnding = true;
-    const ended = [...this.#children].map(async (child) => {
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
-      await exited;
-      clearTimeout(timer);
-    });
-    await Promise.all(ended);
-  }
-
-  #spawn(program: string, args: readonly string[], what: string): ChildProcess {
-    const env = { ...process.env, TUTTI_DRAIN_TIME: '1s' };
-    // In a group of its own: Ctrl-C is for this script, which ends the others in their order.
-    const child = spawn(program, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true });
-    this.#children.add(child);
-    child.stdout?.resume();
-    child.once('exit', (code, signal) => {
-      this.#children.delete(child);
-      if (!this.#isEnding) process.stdout.write(`${what} ended (${signal ?? code})\n`);
-    });
-    return child;
-  }
-
-  async #answering(child: ChildProcess, what: string, url: string): Promise<void> {
-    for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
-      if (child.exitCode !== null) throw new Error(`${what} ended before it answered: is its port in use?`);
-      const isReady = await fetch(url).then(
-        ({ ok }) => ok,
-        () => false,
-      );
-      if (isReady) return;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    throw new Error(`${what} did not answer within 30 s`);
-  }
-}
-
-/** No sticky sessions: any node takes any request. A node that is down is left out, and tried again later. */
-function nginxConfiguration(folder: string, port: number, nodes: readonly Running[]): string {
-  const servers = nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=1 fail_timeout=2s;`).join('\n');
-  return `daemon off;
-master_process off;
-pid ${folder}/nginx.pid;
-events { worker_connections 10240; }
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  map $http_upgrade $connection_header { default upgrade; '' ''; }
-  upstream nodes {
-    random;
-${servers}
-  }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://nodes;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_header;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_buffering off;
-      proxy_read_timeout 60s;
-      proxy_connect_timeout 2s;
-      proxy_next_upstream error timeout;
-    }
-  }
-}
-`;
-}
-
-function asked(): { nodes: number; engine: EngineServerName; port: number } | string {
-  const { values } = parseArgs({
-    options: {
-      nodes: { type: 'string', default: '3' },
-      engine: { type: 'string', default: 'redis' },
-      port: { type: 'string', default: '8000' },
-    },
-  });
   const [nodes, port, { engine }] = [Number(values.nodes), Number(values.port), values];
-  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 9) return '--nodes takes a number from 1 to 9';
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) return '--port takes a port';
+  if (!Number.isInteger(nodes) || nodes < 1 || nodes > 9) throw new Refusal('--nodes takes a number from 1 to 9');
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Refusal('--port takes a number from 1 to 65535');
   if (['memory', 'embedded', 'sqlite'].includes(engine))
-    return `--engine ${engine}: it lives in one process, so that several nodes would know nothing of each other; one node is \`npm start\``;
+    throw new Refusal(
+      `--engine ${engine}: it lives in one process, so that several nodes would know nothing of each other; one node is \`npm start\``,
+    );
   const known = engineServerNames.find((name) => name === engine);
-  if (known === undefined) return `--engine takes ${engineServerNames.join(' or ')}`;
+  if (known === undefined) throw new Refusal(`--engine takes ${engineServerNames.join(' or ')}`);
   return { nodes, engine: known, port };
 }
 
-async function main(): Promise<number> {
-  const wanted = asked();
-  const nginx = await requireService('nginx');
-  if (typeof wanted === 'string' || 'skip' in nginx) {
-    process.stderr.write(`${typeof wanted === 'string' ? wanted : ('skip' in nginx && nginx.skip) || ''}\n\n${usage}`);
-    return 2;
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        nodes: { type: 'string', default: '3' },
+        engine: { type: 'string', default: 'redis' },
+        port: { type: 'string', default: '8000' },
+      },
+    });
+  } catch (error) {
+    // Its first sentence; the rest is about arguments that begin with a dash.
+    throw new Refusal(error instanceof Error ? (error.message.split('. ')[0] ?? '') : String(error));
   }
+}
+
+/** Path of a program; where it is missing, gets it if this machine lets it. */
+function programOf(name: string): string {
+  const found = findService(name);
+  if (found !== undefined) return found;
+  process.stdout.write(`${name} is not on PATH: trying to install it …\n`);
+  const obtained = obtainService(name);
+  if (obtained === undefined) throw new Refusal(`${name} is missing: ${howToInstall(name)}`);
+  return obtained;
+}
+
+async function refuseUsedPort(port: number): Promise<void> {
+  const server = createServer();
+  server.listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
+    const why = code === 'EADDRINUSE' ? 'is in use' : `cannot be had (${code})`;
+    throw new Refusal(`port ${port} ${why}: take another with --port`);
+  }
+  server.close();
+  await once(server, 'close');
+}
+
+async function run({ nodes: count, engine: engineName, port }: Wanted): Promise<void> {
+  for (const name of programs[engineName]) programOf(name);
+  const nginx = programOf('nginx');
+  await refuseUsedPort(port);
   const stopped = new Promise<void>((resolve) => {
     // Not once: npm and impatient people send it twice, and the second would leave the others running.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve());
@@ -171,37 +113,53 @@ async function main(): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'tutti-cluster-'));
   process.env['TUTTI_TOKEN_HMAC_SECRET'] ??= randomBytes(36).toString('base64');
   process.env['TUTTI_CLUSTER_SECRET'] ??= randomBytes(36).toString('base64');
-  const cluster = new Cluster(folder);
+  const cluster = new LocalCluster(folder);
   let engine: EngineServer | undefined;
+  const start = async (): Promise<void> => {
+    engine = await startEngineServer(engineName, { ownGroup: true });
+    const names = Array.from({ length: count }, (_, i) => String.fromCharCode(97 + i));
+    const nodes: RunningNode[] = [];
+    for (const [i, name] of names.entries()) nodes.push(await cluster.startNode(name, engine.url, i === 0));
+    await cluster.startNginx(nginx, port, nodes);
+    say(port, nodes);
+  };
+  process.stdout.write(`starting ${engineName}, ${count === 1 ? '1 node' : `${count} nodes`} and nginx …\n`);
+  const started = start();
   try {
-    process.stdout.write(`starting ${wanted.engine}, ${wanted.nodes} nodes and nginx …\n`);
-    engine = await startEngineServer(wanted.engine, { ownGroup: true });
-    const nodes: Running[] = [];
-    for (let i = 0; i < wanted.nodes; i += 1) {
-      nodes.push(await cluster.startNode(String.fromCharCode(97 + i), engine.url, i === 0));
-    }
-    await cluster.startNginx(nginx.path, wanted.port, nodes);
-    say(wanted.port, nodes);
+    await Promise.race([stopped, started]);
     await stopped;
     process.stdout.write('ending …\n');
-    return 0;
   } finally {
     await cluster.end();
+    await started.catch(() => undefined);
     await engine?.close();
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-function say(port: number, nodes: readonly Running[]): void {
-  const rows = nodes.map(({ name, port: own, child }) => `  node ${name}   http://127.0.0.1:${own}   pid ${child.pid}`);
-  const victim = nodes.at(-1);
+function say(port: number, nodes: readonly RunningNode[]): void {
+  const rows = nodes.map(({ name, port: own, pid }) => `  node ${name}   http://127.0.0.1:${own}   pid ${pid}`);
   process.stdout.write(`
-  page     http://127.0.0.1:${port}
+  chat     http://127.0.0.1:${port}/chat   through nginx, to any node
 ${rows.join('\n')}
 
-  kill one and watch the page: kill -9 ${victim?.child.pid}
+  kill one and watch the page: kill -9 ${nodes.at(-1)?.pid}
   Ctrl-C ends everything.
+
 `);
+}
+
+async function main(): Promise<number> {
+  try {
+    const wanted = asked();
+    if (wanted === 'help') process.stdout.write(usage);
+    else await run(wanted);
+    return 0;
+  } catch (error) {
+    const isRefusal = error instanceof Refusal;
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${isRefusal ? `\n${usage}` : ''}`);
+    return isRefusal ? 2 : 1;
+  }
 }
 
 process.exitCode = await main();

@@ -44,7 +44,15 @@ export const serviceNames: readonly string[] = Object.keys(sources);
 /** Looks in the cache and on PATH, then installs it where the process may. Never throws for a missing service. */
 export async function requireService(name: string): Promise<Service> {
   const path = findService(name) ?? obtainService(name);
-  return path === undefined ? { skip: `service: ${name} is not on PATH and could not be installed` } : { path };
+  if (path !== undefined) return { path };
+  return { skip: `service: ${name} is not on PATH and could not be installed; ${howToInstall(name)}` };
+}
+
+/** What a person does who may install things, as the end of a sentence. */
+export function howToInstall(name: string): string {
+  const { apt, go } = sourceOf(name);
+  const ways = [apt !== undefined && `apt-get install ${apt}`, go !== undefined && `GOBIN=${cache} go install ${go}`];
+  return `install it so that it is on PATH (here: \`${ways.filter((way) => way !== false).join('` or `')}\`)`;
 }
 
 /** The program's path, or undefined where it is not here. Throws for a service it does not know. */
