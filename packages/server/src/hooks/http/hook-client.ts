@@ -6,6 +6,8 @@ import { HookFailure, type HookOutcome } from '../hook-failure.ts';
 /** Bytes of an answer; a larger one is not read on. */
 export const answerBytesMax = 64 * 1024;
 const idleSocketsMax = 32;
+/** Of the statuses that blame the request, those that mean the application: it was too slow, or has too much to do. */
+const overloaded = new Set([408, 425, 429]);
 
 /** Whether the same request may be sent once more. `unsent`: the application never saw it. `seen`: it may have acted on it. */
 export type Repeatable = 'unsent' | 'seen' | 'no';
@@ -13,11 +15,17 @@ export type Repeatable = 'unsent' | 'seen' | 'no';
 /** One request came to nothing. */
 export class RequestFailure extends HookFailure {
   readonly repeatable: Repeatable;
+  /** The application is well, and finds fault with this one request. */
+  readonly isAnswer: boolean;
 
-  constructor(message: string, options: { repeatable: Repeatable; outcome?: HookOutcome; cause?: unknown }) {
+  constructor(
+    message: string,
+    options: { repeatable: Repeatable; isAnswer?: boolean; outcome?: HookOutcome; cause?: unknown },
+  ) {
     super(message, options);
     this.name = 'RequestFailure';
     this.repeatable = options.repeatable;
+    this.isAnswer = options.isAnswer ?? false;
   }
 }
 
@@ -93,7 +101,8 @@ export class HookClient {
 async function readAnswer(response: IncomingMessage): Promise<Buffer> {
   const { statusCode = 0 } = response;
   if (statusCode !== 200) {
-    throw new RequestFailure(`status ${statusCode}`, { repeatable: statusCode >= 500 ? 'seen' : 'no' });
+    const isAnswer = statusCode >= 400 && statusCode < 500 && !overloaded.has(statusCode);
+    throw new RequestFailure(`status ${statusCode}`, { repeatable: statusCode >= 500 ? 'seen' : 'no', isAnswer });
   }
   const chunks: Buffer[] = [];
   let bytes = 0;

@@ -189,6 +189,23 @@ test('the breaker spares a backend that is down, and finds out when it is back',
   assert.equal(http.openBreakers, 0);
 });
 
+test('S21: a client whose requests the backend finds fault with cuts off nobody else', { timeout }, async (t) => {
+  const { hooks, http } = await scene(t, (_, body, __, response) => {
+    if (body.includes('"bad"')) response.writeHead(400).end();
+    else response.end(granted);
+  });
+  const bad = { ...publishAsk, data: bytes('"bad"') };
+  for (let i = 0; i < 30; i += 1) await assert.rejects(hooks.publish!(bad), isUnavailable);
+  assert.equal(http.openBreakers, 0);
+  await hooks.publish!(publishAsk);
+});
+
+test('a backend that says that it has too much to do is spared', { timeout }, async (t) => {
+  const { hooks, http } = await scene(t, (_, __, ___, response) => void response.writeHead(429).end());
+  for (let i = 0; i < 5; i += 1) await assert.rejects(hooks.publish!(publishAsk), isUnavailable);
+  assert.equal(http.openBreakers, 1);
+});
+
 const broken: readonly [what: string, handle: Handle][] = [
   ['a redirect', (_, __, ___, response) => response.writeHead(302, { location: '/elsewhere' }).end()],
   [

@@ -103,8 +103,7 @@ class HttpHook {
         this.breaker.settle(ticket, false);
         return answer;
       } catch (error) {
-        // A refusal is an answer like any other.
-        this.breaker.settle(ticket, !(error instanceof Rejection || error instanceof Disconnect));
+        this.breaker.settle(ticket, !isAnswer(error));
         if (attempt >= triesMax || signal.aborted || !this.#mayRepeat(error)) throw error;
       }
       await this.#pause(this.#seams.random.next() * waitMsMax * 2 ** (attempt - 1));
@@ -142,4 +141,13 @@ class HttpHook {
       this.#seams.clock.after(ms, resolve);
     });
   }
+}
+
+/**
+ * A refusal is an answer like any other, and so is a status that finds fault with the request: what one client
+ * sends must not cut off all others (S21).
+ */
+function isAnswer(error: unknown): boolean {
+  if (error instanceof RequestFailure) return error.isAnswer;
+  return error instanceof Rejection || error instanceof Disconnect;
 }
