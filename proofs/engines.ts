@@ -1,5 +1,5 @@
 import { startNatsCluster } from '@tutti/testkit/nats-cluster';
-import { startRedisSentinels, type RedisOptions } from '@tutti/testkit/redis-servers';
+import { startRedis, startRedisSentinels, type RedisOptions } from '@tutti/testkit/redis-servers';
 import { requireService } from '@tutti/testkit/services';
 import { until } from './waiting.ts';
 
@@ -23,7 +23,7 @@ const inStepMsMax = 30_000;
 
 /** `options` are for Redis. */
 export function startEngine(name: EngineName, options: RedisOptions = {}): Promise<EngineUnderTest> {
-  return name === 'nats' ? startNats() : startRedis(options);
+  return name === 'nats' ? startNats() : startSentinels(options);
 }
 
 /** Three servers; what is acknowledged is with two of them, so no leader is ever alone with it. */
@@ -46,7 +46,7 @@ async function startNats(): Promise<EngineUnderTest> {
   };
 }
 
-async function startRedis(options: RedisOptions): Promise<EngineUnderTest> {
+async function startSentinels(options: RedisOptions): Promise<EngineUnderTest> {
   const sentinels = await startRedisSentinels(options);
   let [leader, follower] = [sentinels.master(), sentinels.replica()];
   return {
@@ -70,4 +70,24 @@ async function startRedis(options: RedisOptions): Promise<EngineUnderTest> {
     },
     close: () => sentinels.close(),
   };
+}
+
+/** One server, to which each node may have a way of its own. */
+export interface Store {
+  readonly port: number;
+  /** For the setting `engine` of a node that is to go by this port. */
+  urlAt(port: number): string;
+  close(): Promise<void>;
+}
+
+export async function startStore(name: EngineName): Promise<Store> {
+  if (name === 'redis') {
+    const server = await startRedis({ persistence: 'always' });
+    return { port: server.port, urlAt: (port) => `redis://127.0.0.1:${port}`, close: () => server.close() };
+  }
+  const service = await requireService('nats-server');
+  if ('skip' in service) throw new Error(service.skip);
+  const cluster = await startNatsCluster({ program: service.path, servers: 1 });
+  const port = Number(new URL(cluster.url).port);
+  return { port, urlAt: (at) => `nats://127.0.0.1:${at}`, close: () => cluster.close() };
 }

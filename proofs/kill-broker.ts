@@ -1,6 +1,6 @@
 import { Tutti } from '@tutti/client';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
-import { Centrifuge } from 'centrifuge';
+import { officialOnlooker, ownOnlooker, settle, type Named, type Onlooker } from './following.ts';
 import { engineNames, startEngine, type EngineName, type EngineUnderTest } from './engines.ts';
 import type { Proof, Verdict } from './proof.ts';
 import { pause, until } from './waiting.ts';
@@ -12,25 +12,8 @@ const nodesCount = 3;
 const doomedMin = 50;
 const goOnMsMax = 60_000;
 
-interface Named {
-  readonly position: string;
-  readonly text: string;
-}
-
 interface Acknowledged extends Named {
   readonly atMs: number;
-}
-
-/** What one client saw. */
-interface Onlooker {
-  readonly who: string;
-  readonly seen: Named[];
-  /** Times it was told that it may have missed something. */
-  told: number;
-  /** Of its connection, after the first. */
-  connects: number;
-  /** Within an epoch, since it was last told: places where offsets did not go on by one. */
-  holes: number;
 }
 
 /** DEL-3, DEL-5 and DEL-9 with the store's leader lost, from outside. */
@@ -50,9 +33,9 @@ export const killBroker: Proof = {
     try {
       for (let i = 1; i <= nodesCount; i += 1) nodes.push(await node(engine, `n${i}`, replicas));
       const onlookers = [
-        await officialOnlooker(nodes[0]!, closers),
-        await ownOnlooker(nodes[1]!, closers),
-        await ownOnlooker(nodes[2]!, closers),
+        await officialOnlooker(nodes[0]!, channel, closers),
+        await ownOnlooker(nodes[1]!, channel, closers),
+        await ownOnlooker(nodes[2]!, channel, closers),
       ];
       const publishing = new Publishing();
       for (const each of nodes) await publishing.add(each, closers);
@@ -65,7 +48,7 @@ export const killBroker: Proof = {
         );
       }
       await publishing.stop();
-      const kept = await settle(nodes[0]!, onlookers);
+      const kept = await settle(nodes[0]!, channel, onlookers);
       const broken = judge(onlookers, publishing, kept, { kills, replicas });
       if (nodes.some(({ pid, isRunning }, i) => !isRunning || pid !== pids[i])) broken.push('a node has ended');
       return verdict(broken, onlookers, publishing, kept, silences);
@@ -143,102 +126,6 @@ class Publishing {
     );
     this.#waiting.add(sent);
     void sent.then(() => this.#waiting.delete(sent));
-  }
-}
-
-/** Follows offsets within an epoch, from what a subscribe or a gap says on. */
-class Following {
-  readonly #onlooker: Onlooker;
-  #epoch = '';
-  #offset = 0;
-  #subscribedAt = 0;
-
-  constructor(onlooker: Onlooker) {
-    this.#onlooker = onlooker;
-  }
-
-  /** Where the subscription stands; nothing is missing unless it is told. */
-  subscribed(epoch: string, offset: number): void {
-    if (this.#epoch === '') this.#offset = offset;
-    this.#epoch = epoch;
-    this.#subscribedAt = offset;
-  }
-
-  /** Told that something is missing before the position of the latest subscribe. */
-  told(): void {
-    this.#onlooker.told += 1;
-    this.#offset = this.#subscribedAt;
-  }
-
-  publication(offset: number, text: string): void {
-    if (offset !== this.#offset + 1) this.#onlooker.holes += 1;
-    this.#offset = offset;
-    this.#onlooker.seen.push({ position: `${this.#epoch}/${offset}`, text });
-  }
-}
-
-function onlooker(who: string): { onlooker: Onlooker; following: Following } {
-  const made: Onlooker = { who, seen: [], told: 0, connects: 0, holes: 0 };
-  return { onlooker: made, following: new Following(made) };
-}
-
-async function officialOnlooker(node: SpawnedNode, closers: (() => void)[]): Promise<Onlooker> {
-  const { onlooker: made, following } = onlooker('official SDK');
-  const centrifuge = new Centrifuge(node.wsUrl, { token: await node.token({ user: 'ann' }) });
-  const token = await node.subscriptionToken({ user: 'ann', channel });
-  const subscription = centrifuge.newSubscription(channel, { token });
-  subscription.on('subscribed', ({ streamPosition, wasRecovering, recovered }) => {
-    following.subscribed(streamPosition?.epoch ?? '', streamPosition?.offset ?? 0);
-    if (wasRecovering && !recovered) following.told();
-  });
-  subscription.on('publication', ({ offset, data }) => {
-    following.publication(offset ?? 0, (data as { text: string }).text);
-  });
-  centrifuge.on('connected', () => (made.connects += 1));
-  closers.push(() => centrifuge.disconnect());
-  subscription.subscribe();
-  centrifuge.connect();
-  await subscription.ready(10_000);
-  return made;
-}
-
-async function ownOnlooker(node: SpawnedNode, closers: (() => void)[]): Promise<Onlooker> {
-  const { onlooker: made, following } = onlooker('our SDK');
-  const tutti = new Tutti(node.wsUrl, { token: await node.token({ user: 'bob' }) });
-  closers.push(() => tutti.close());
-  const token = await node.subscriptionToken({ user: 'bob', channel });
-  const subscription = tutti.subscribe<{ text: string }>(channel, { token });
-  subscription.on('subscribed', ({ position }) => {
-    following.subscribed(position?.epoch ?? '', position?.offset ?? 0);
-  });
-  subscription.on('gap', () => following.told());
-  subscription.on('publication', ({ offset, data }) => following.publication(offset ?? 0, data.text));
-  tutti.on('connected', () => (made.connects += 1));
-  await subscription.ready();
-  return made;
-}
-
-/** The log as it is in the end, once every onlooker has its last publication. */
-async function settle(node: SpawnedNode, onlookers: readonly Onlooker[]): Promise<ReadonlyMap<string, string>> {
-  const tutti = new Tutti(node.wsUrl, { token: await node.token({ user: 'dora' }) });
-  try {
-    const kept = new Map<string, string>();
-    let since: { offset: number; epoch: string } | undefined;
-    for (;;) {
-      const page = await tutti.history<{ text: string }>(channel, {
-        limit: 300,
-        ...(since === undefined ? {} : { since }),
-      });
-      for (const { offset, data } of page.publications) kept.set(`${page.epoch}/${offset}`, data.text);
-      const last = page.publications.at(-1)?.offset;
-      if (last === undefined) break;
-      since = { offset: last, epoch: page.epoch };
-    }
-    const [lastPosition] = [...kept.keys()].slice(-1);
-    await until(() => onlookers.every(({ seen }) => seen.at(-1)?.position === lastPosition), 30_000);
-    return kept;
-  } finally {
-    tutti.close();
   }
 }
 

@@ -9,6 +9,7 @@ import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
 import { killNode } from './kill-node.ts';
+import { partition } from './partition.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
 import { revoke } from './revoke.ts';
@@ -41,6 +42,7 @@ const proofs: readonly Proof[] = [
   hooks,
   killNode,
   busLoss,
+  partition,
 ];
 
 const usage = `npm run proof                       lists the proofs
