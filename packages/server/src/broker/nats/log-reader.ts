@@ -66,7 +66,10 @@ export class LogReader {
     const last = await this.last(place);
     if (last === undefined || topOf(last.record) < offset) return undefined;
     for await (const { record } of this.#records(place, last, offset)) {
-      if (topOf(record) >= offset) return record.previous < offset ? record : undefined;
+      if (topOf(record) < offset) continue;
+      if (record.previous < offset) return record;
+      if (await this.#isOldest(place, record)) return undefined;
+      throw fault('a copy of the log lags');
     }
     return undefined;
   }
@@ -123,7 +126,7 @@ export class LogReader {
     for await (const { record } of this.#records(place, last, from)) {
       if (topOf(record) < next) continue;
       // A hole; but before the first there may be one, where the server has trimmed meanwhile.
-      if (page.length > 0 && record.previous >= next) return undefined;
+      if (record.previous >= next && (page.length > 0 || !(await this.#isOldest(place, record)))) return undefined;
       for (const publication of publicationsOf(record)) {
         const offset = publication.offset ?? 0;
         if (offset < next || record.epoch !== last.record.epoch) continue;
@@ -158,6 +161,12 @@ export class LogReader {
       high = low - 1;
     }
     return page;
+  }
+
+  /** Whether all before it is gone. If not, the copy that did not have it lags behind the leader (DEL-9). */
+  async #isOldest({ stream, subject }: Place, record: LogRecord): Promise<boolean> {
+    const oldest = await this.#ask(stream, { seq: 1, next_by_subj: subject });
+    return oldest === undefined || oldest.record.previous >= record.previous;
   }
 
   /** Records in order, from the one that holds `from` or earlier, up to the last. */
@@ -218,6 +227,8 @@ export class LogReader {
       await link.guard(collect());
       return found;
     } catch (error) {
+      // A copy that lags, or a removal meanwhile: what is missing then shows as a hole, and is asked for again.
+      if (error instanceof Error && 'code' in error && error.code === 404) return found;
       throw faultOf(error);
     } finally {
       timer.cancel();
