@@ -60,8 +60,12 @@ export const threats: readonly Threat[] = [
   {
     id: 'S9',
     threat: 'tokens and keys tried until one fits',
-    proofs: [`${server}/wiring/api-pace.test.ts`],
-    open: 'API keys only. Failed tokens are not counted by address: their secrets have 32 bytes or more, and `connectRateMax` bounds all attempts together.',
+    proofs: [
+      `${server}/wiring/api-pace.test.ts`,
+      `${server}/wiring/address-pace.test.ts`,
+      `${server}/core/token-failures.test.ts`,
+      `${server}/auth/jwt-authenticator.test.ts`,
+    ],
   },
   {
     id: 'S10',
@@ -126,10 +130,10 @@ export const threats: readonly Threat[] = [
     proofs: [
       `${server}/core/command-pace.test.ts`,
       `${server}/core/command-limits.test.ts`,
+      `${server}/wiring/address-pace.test.ts`,
       `${server}/wiring.test.ts`,
       `${server}/core/session-attacks.test.ts`,
     ],
-    open: 'Connections a second are counted by node, not by address, and bytes a second only as part of `commandRateMax`; rates of a user hold on each node for itself.',
   },
   { id: 'S22', threat: 'input that holds the event loop', proofs: [live, `${server}/core/session-attacks.test.ts`] },
   {

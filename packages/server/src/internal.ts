@@ -21,6 +21,7 @@ export { SystemClock } from './runtime/system-clock.ts';
 export { SystemRandom } from './runtime/system-random.ts';
 export { Node, type NodeFigures, type NodeOptions } from './core/node.ts';
 export type { Limits } from './core/limits.ts';
+export type { TokenFailures } from './core/token-failures.ts';
 export { fixedLimits } from './core/limits.ts';
 export { RpcMethods } from './core/rpc.ts';
 export { Cluster, type ClusterOptions } from './cluster/cluster.ts';

@@ -48,6 +48,7 @@ import { WebSocketTransport } from './transport/websocket/websocket-transport.ts
 import { version } from './version.ts';
 import { revocationOptions } from './wiring/revocation-options.ts';
 import type { Webhooks } from './webhooks/webhooks.ts';
+import { BucketAddressPace } from './wiring/address-pace.ts';
 import { BucketApiPace } from './wiring/api-pace.ts';
 import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
@@ -138,6 +139,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const limits = limitsOf(settings);
   const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });
   const webhooks = webhooksOf(settings, { clock, random, telemetry, nodeName });
+  const pace = new BucketAddressPace(settings, clock);
   const node = new Node({
     clock,
     random,
@@ -145,6 +147,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
     presence,
     authenticator: authenticator(settings, clock, random, log),
     authorizer: new NamespaceAuthorizer(settings),
+    tokenFailures: pace,
     limits,
     telemetry,
     revocations: revocationOptions(settings, clock, engine.revocations),
@@ -178,7 +181,12 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, webhooks },
     ...{ admission, readiness },
-    ...faces(options, settings, { node, nodeName, peers, telemetry, admission, readiness, clock, random, log }, api),
+    ...faces(
+      options,
+      settings,
+      { node, nodeName, peers, telemetry, admission, pace, readiness, clock, random, log },
+      api,
+    ),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
   };
 }
@@ -190,6 +198,7 @@ function faces(
   parts: Pick<Parts, 'node' | 'telemetry' | 'admission' | 'readiness' | 'clock' | 'log' | 'peers'> & {
     readonly nodeName: string;
     readonly random: Random;
+    readonly pace: BucketAddressPace;
   },
   api: HttpRoute,
 ): Pick<Parts, 'transports' | 'http' | 'operators'> {

@@ -21,6 +21,7 @@ import {
   type Random,
   type RevocationOptions,
   type RpcHandler,
+  type TokenFailures,
 } from '@tutti/server/internal';
 import { MemoryConnection } from './memory-connection.ts';
 import { SeededRandom } from './seeded-random.ts';
@@ -38,6 +39,7 @@ export interface CoreNodeOptions {
   /** Default: a list in memory, re-read every 5 s. */
   readonly revocations?: Partial<RevocationOptions>;
   readonly hooks?: Hooks;
+  readonly tokenFailures?: TokenFailures;
   readonly observers?: readonly NodeObserver[];
 }
 
@@ -53,6 +55,7 @@ export const testLimits: Limits = {
   subscriptionsMax: 128,
   pendingCommandsMax: 256,
   commandRateMax: 0,
+  receivedBytesRateMax: 0,
   publishRateMax: 0,
   subscribeRateMax: 0,
   readRateMax: 0,
@@ -144,6 +147,7 @@ export class CoreNode {
       validateJson,
       positionCheckIntervalMs: options.positionCheckIntervalMs ?? 0,
       ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
+      ...(options.tokenFailures === undefined ? {} : { tokenFailures: options.tokenFailures }),
       observers: options.observers ?? [],
     });
   }

@@ -9,7 +9,8 @@ import type { Connection, ConnectionHandler, OutboundFrame } from '@tutti/server
 export class MemoryConnection implements Connection {
   readonly transport = 'memory';
   readonly codec: Codec;
-  readonly remoteAddress = '127.0.0.1';
+  /** To be set before it is handed to a node. */
+  remoteAddress = '127.0.0.1';
   /** Everything sent so far, pings (empty replies) left out. */
   readonly replies: Reply[] = [];
   /** Commands sent with an id. */

@@ -1,6 +1,18 @@
+/** The token may not be believed. The message is for logs: it never repeats the token. */
+export class BadToken extends Error {
+  readonly expired: boolean;
+
+  constructor(message: string, options: { expired?: boolean } = {}) {
+    super(message);
+    this.name = 'BadToken';
+    this.expired = options.expired ?? false;
+  }
+}
+
 /**
  * Who is this? Answers in time or throws: `Rejection` (tokenExpired: fetch another),
  * `Disconnect` (invalidToken: give up). Nothing of a token is believed before its signature.
+ * Where a token was refused that nobody may have issued, the `cause` is a `BadToken` (S9).
  */
 export interface Authenticator {
   connect(attempt: ConnectAttempt): Promise<Identity>;

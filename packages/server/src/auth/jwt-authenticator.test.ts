@@ -6,7 +6,7 @@ import { createSecretKey } from 'node:crypto';
 import { test } from 'node:test';
 import { SignJWT } from 'jose';
 
-import type { ConnectAttempt, Identity } from './authenticator.ts';
+import { BadToken, type ConnectAttempt, type Identity } from './authenticator.ts';
 import { userBytesMax } from './capability.ts';
 import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authenticator.ts';
 import { mintToken } from './mint-token.ts';
@@ -177,6 +177,26 @@ for (const [title, claims, reason] of badClaims) {
     await assert.rejects(authenticator().connect(attempt(await sign({ sub: 'ann', ...claims }))), disconnects(reason));
   });
 }
+
+test('S9: what nobody may have issued is told apart from what was issued for something else, and from what expired', async () => {
+  const causes = async (token: string): Promise<unknown[]> => {
+    const asked = [
+      authenticator().connect(attempt(token)),
+      authenticator().refresh(token, ann),
+      authenticator().subscription(token, ann, 'news'),
+    ];
+    return (await Promise.allSettled(asked)).map((each) => each.status === 'rejected' && (each.reason as Error).cause);
+  };
+  const forged = await mintToken({ user: 'ann' }, { alg: 'HS256', secret: `${secret}, but another` });
+  for (const token of [forged, 'guess']) {
+    for (const cause of await causes(token)) assert.ok(cause instanceof BadToken && !cause.expired);
+  }
+  const elsewhere = await sign({ sub: 'ann', channel: 'chat' });
+  const expired = await sign({ sub: 'ann', channel: 'news', exp: start / 1000 - 1 });
+  for (const token of [elsewhere, expired]) {
+    for (const cause of await causes(token)) assert.ok(!(cause instanceof BadToken));
+  }
+});
 
 test('what mintToken makes is what the authenticator reads', async () => {
   const key = { alg: 'HS512', kid: 'k1', secret: secret.repeat(2) } as const;

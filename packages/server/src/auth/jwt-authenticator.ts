@@ -4,10 +4,16 @@ import { Disconnect, disconnects, Rejection, rejections } from '@tutti/protocol'
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../telemetry/telemetry.ts';
-import type { Authenticator, ConnectAttempt, Identity, SubscriptionGrant } from './authenticator.ts';
+import {
+  BadToken,
+  type Authenticator,
+  type ConnectAttempt,
+  type Identity,
+  type SubscriptionGrant,
+} from './authenticator.ts';
 import { BadClaims, readConnectionClaims, readSubscriptionClaims } from './claims.ts';
 import { KeysUnavailable } from './jwks-source.ts';
-import { BadToken, TokenVerifier, type TokenVerifierSettings } from './token-verifier.ts';
+import { TokenVerifier, type TokenVerifierSettings } from './token-verifier.ts';
 
 export interface JwtAuthenticatorSettings extends TokenVerifierSettings {
   /** True: a client without a token is an anonymous user. */
@@ -110,6 +116,8 @@ function marks(
 function refusal(error: unknown, refuse: (reason: string) => Error): unknown {
   if (error instanceof KeysUnavailable) return new Rejection(rejections.internal, error.message);
   if (error instanceof BadToken && error.expired) return new Rejection(rejections.tokenExpired);
-  if (error instanceof BadToken || error instanceof BadClaims) return refuse(error.message);
-  return error;
+  if (!(error instanceof BadToken || error instanceof BadClaims)) return error;
+  const refused = refuse(error.message);
+  refused.cause = error;
+  return refused;
 }

@@ -7,13 +7,8 @@ import { SignJWT } from 'jose';
 
 import type { TokenAlgorithm, TokenKey } from '../config/token-key.ts';
 import { Fault } from '../core/fault.ts';
-import {
-  BadToken,
-  rememberedTokenBytesMax,
-  tokenBytesMax,
-  TokenVerifier,
-  verifiedTokensMax,
-} from './token-verifier.ts';
+import { BadToken } from './authenticator.ts';
+import { rememberedTokenBytesMax, tokenBytesMax, TokenVerifier, verifiedTokensMax } from './token-verifier.ts';
 
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 const otherSecret = 'another-secret-of-32-bytes-or-more-too';

@@ -8,6 +8,7 @@ import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
 import type { Log } from '../telemetry/telemetry.ts';
 import type { ImportedKey } from './jwks-keys.ts';
+import { BadToken } from './authenticator.ts';
 import { JwksSource } from './jwks-source.ts';
 
 /** Longest token looked at; what a token says is bounded by this too. */
@@ -34,17 +35,6 @@ export interface TokenVerifierSettings {
   readonly jwksStaleMaxMs: number;
   /** From issue to expiry; 0: any. */
   readonly tokenLifetimeMaxMs: number;
-}
-
-/** The token may not be believed. The message is for logs: it never repeats the token. */
-export class BadToken extends Error {
-  readonly expired: boolean;
-
-  constructor(message: string, options: { expired?: boolean } = {}) {
-    super(message);
-    this.name = 'BadToken';
-    this.expired = options.expired ?? false;
-  }
 }
 
 /** A token that was verified, and what with. */

@@ -40,3 +40,12 @@ test('a rate of 0 holds nobody', () => {
   const pace = new CommandPace();
   assert.equal(pace.spend(1_000_000, 0, 0, 0), 0);
 });
+
+test('S21: bytes have a rate of their own, and the longer of both holds counts', () => {
+  const pace = new CommandPace();
+  assert.equal(pace.spendBytes(64_000, 64_000, 0), 0, 'a second of bytes at once');
+  assert.equal(pace.spendBytes(32_000, 64_000, 0), 500);
+  assert.equal(pace.spend(1, 0, 1_000, 0), 0, 'commands are counted apart');
+  assert.equal(pace.spendBytes(64_000, 64_000, 1_500), 0);
+  assert.equal(pace.spendBytes(1_000_000, 0, 1_500), 0);
+});

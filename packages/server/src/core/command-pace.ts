@@ -9,21 +9,42 @@ const bytesPerCommand = 4 * 1024;
 const holdMinMs = 50;
 
 /**
- * How fast one connection may send commands (S21), so that its flood does not take the time of the others: so
- * many a second, and a second's worth at once.
+ * So much a second, and a second's worth at once. What is spent was spent already, so the balance may fall below
+ * zero, and is then to be waited for.
+ */
+class Account {
+  #left: number | undefined;
+  #countedMs = 0;
+
+  /** Milliseconds to wait. */
+  pay(cost: number, perSecond: number, nowMs: number): number {
+    const earned = ((nowMs - this.#countedMs) * perSecond) / 1_000;
+    this.#countedMs = nowMs;
+    this.#left = Math.min(perSecond, (this.#left ?? perSecond) + earned) - cost;
+    return this.#left >= 0 ? 0 : (-this.#left * 1_000) / perSecond;
+  }
+}
+
+/**
+ * How fast one connection may send commands, and bytes (S21), so that its flood does not take the time of the
+ * others: so many a second, and a second's worth at once.
  *
  * Who sends faster is not refused, only read later, so that its own network holds it back; an honest
  * client that publishes a lot needs no answer to that. What has been read is carried out, so the
  * balance may fall below zero, and the connection is then held until it is paid.
  */
 export class CommandPace {
-  #left: number | undefined;
-  #countedMs = 0;
+  #commands: Account | undefined;
+  #bytes: Account | undefined;
 
   /** Counts what a connection sent, and holds it where that was too much. */
   keep(connection: Connection, commands: number, bytes: number, services: PaceServices): void {
     const { limits, clock, telemetry } = services;
-    const holdMs = this.spend(commands, bytes, limits.commandRateMax, clock.monotonic());
+    const nowMs = clock.monotonic();
+    const holdMs = Math.max(
+      this.spend(commands, bytes, limits.commandRateMax, nowMs),
+      this.spendBytes(bytes, limits.receivedBytesRateMax, nowMs),
+    );
     if (holdMs === 0) return;
     telemetry.count('connections_held');
     connection.hold(holdMs);
@@ -32,11 +53,18 @@ export class CommandPace {
   /** Milliseconds to hold the connection; 0: go on. `perSecond` 0: any number. */
   spend(commands: number, bytes: number, perSecond: number, nowMs: number): number {
     if (perSecond <= 0) return 0;
-    const earned = ((nowMs - this.#countedMs) * perSecond) / 1_000;
-    this.#countedMs = nowMs;
     // A frame that holds nothing costs the work of finding that out.
     const cost = Math.max(1, commands) + Math.floor(bytes / bytesPerCommand);
-    this.#left = Math.min(perSecond, (this.#left ?? perSecond) + earned) - cost;
-    return this.#left >= 0 ? 0 : Math.max(holdMinMs, (-this.#left * 1_000) / perSecond);
+    return heldFor((this.#commands ??= new Account()).pay(cost, perSecond, nowMs));
   }
+
+  /** The same for bytes. */
+  spendBytes(bytes: number, perSecond: number, nowMs: number): number {
+    if (perSecond <= 0) return 0;
+    return heldFor((this.#bytes ??= new Account()).pay(bytes, perSecond, nowMs));
+  }
+}
+
+function heldFor(waitMs: number): number {
+  return waitMs === 0 ? 0 : Math.max(holdMinMs, waitMs);
 }

@@ -3,6 +3,7 @@ import type { ConnectGrant } from '../hooks/hooks.ts';
 import { ask } from './asking.ts';
 import type { Services } from './services.ts';
 import type { Session } from './session.ts';
+import { judged } from './token-failures.ts';
 
 export interface Admitted {
   readonly identity: Identity;
@@ -16,11 +17,13 @@ export interface Admitted {
  */
 export async function admit(session: Session, services: Services, attempt: ConnectAttempt): Promise<Admitted> {
   const { authenticator, hooks } = services;
+  const identified = (): Promise<Identity> =>
+    judged('connect', attempt.token, session, services, () => authenticator.connect(attempt));
   const { connect, connectFor } = hooks;
   if (connect === undefined || (attempt.token !== '' && connectFor === 'no_token')) {
-    return { identity: await authenticator.connect(attempt) };
+    return { identity: await identified() };
   }
-  const known = attempt.token === '' ? undefined : await authenticator.connect(attempt);
+  const known = attempt.token === '' ? undefined : await identified();
   const { name, version, data } = attempt;
   const askedAtMs = services.clock.now();
   const granted = await ask(session, (asker) =>

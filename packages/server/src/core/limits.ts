@@ -17,6 +17,8 @@ export interface Limits {
   readonly subscriptionsMax: number;
   /** Commands of one connection a second, in the long run; who sends more is read later. 0: any. */
   readonly commandRateMax: number;
+  /** Bytes of one connection a second, in the long run; who sends more is read later. 0: any. */
+  readonly receivedBytesRateMax: number;
   /** Publications, calls and messages of one connection a second; more are refused. 0: any. */
   readonly publishRateMax: number;
   /** Subscribes of one connection a second. 0: any. */

@@ -26,6 +26,7 @@ import type { Services } from './services.ts';
 import { endRevoked, impliedBy } from './revoking.ts';
 import { Session } from './session.ts';
 import { TimerWheel } from './timer-wheel.ts';
+import type { TokenFailures } from './token-failures.ts';
 import { Turns } from './turns.ts';
 
 export interface NodeOptions extends Pick<
@@ -44,6 +45,8 @@ export interface NodeOptions extends Pick<
   readonly positionCheckIntervalMs: number;
   /** Whose positions are compared, then and when the broker was interrupted. Absent: every channel's that has one. */
   readonly mayLoseLive?: (namespace: Namespace) => boolean;
+  /** Absent: bad tokens are not counted by address. */
+  readonly tokenFailures?: TokenFailures;
   /** Absent: the application is asked nothing. */
   readonly hooks?: Hooks;
   /** Told what happens to sessions and channels, in this order. */

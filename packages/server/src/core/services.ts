@@ -20,6 +20,7 @@ import type { Recovery } from './recovery.ts';
 import type { Revocations } from './revocations.ts';
 import type { RpcMethods } from './rpc.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import type { TokenFailures } from './token-failures.ts';
 import type { Turns } from './turns.ts';
 
 /** What every session of a node shares. */
@@ -45,6 +46,8 @@ export interface Services {
   readonly node: NodeFacts;
   /** Undefined: no command is limited. */
   readonly commandLimits: CommandLimits | undefined;
+  /** Undefined: bad tokens are not counted by address. */
+  readonly tokenFailures?: TokenFailures;
   /** Undefined: nobody observes. */
   readonly observation: Observation | undefined;
   /** Checks a channel name as a client of that tenant sent it, and finds what it means. Throws `Rejection`. */

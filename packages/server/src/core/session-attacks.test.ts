@@ -281,6 +281,19 @@ test('S21: who sends commands faster than allowed is read later, and is refused 
   assert.equal(flood.closedWith, undefined);
 });
 
+test('S21: who sends bytes faster than allowed is read later, and is refused nothing', async () => {
+  const { core, clock } = await start({ limits: { receivedBytesRateMax: 4_096 } });
+  const flood = await open(core, clock, 'mallory');
+  const calm = await open(core, clock, 'ann');
+  const data = text(`"${'x'.repeat(2_000)}"`);
+  const ids = flood.command(...Array.from({ length: 5 }, () => ({ publish: { channel, data } })));
+  calm.command({ publish: { channel, data } });
+  await clock.advanceAsync(0);
+  assert.ok(flood.heldMs > 1_000, `${flood.heldMs}`);
+  assert.equal(calm.heldMs, 0);
+  assert.ok(ids.every((id) => flood.replyTo(id)?.publish !== undefined));
+});
+
 test('S22: many large answers asked for at once are made in turns of the loop', async () => {
   const { core, clock } = await start({ namespaces: { chat: { historySize: 100 } } });
   for (let i = 0; i < 50; i += 1) await core.node.publish(channel, { data: text(`"${'x'.repeat(4_000)}"`) });

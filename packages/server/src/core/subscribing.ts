@@ -7,6 +7,7 @@ import { fixedLimits } from './limits.ts';
 import type { Services, Target } from './services.ts';
 import type { Session } from './session.ts';
 import { Subscription, type SubscriptionSource } from './subscription.ts';
+import { judged } from './token-failures.ts';
 
 /** Seconds. Later expiries are told as this: clients count in 32 bits, and timers hardly further. */
 const ttlMax = 2 ** 31 - 1;
@@ -112,7 +113,9 @@ async function permit(
   const token = request.token ?? '';
   const isByToken = token !== '';
   const grant: SubscribeGrant | undefined = isByToken
-    ? await services.authenticator.subscription(token, identity, name)
+    ? await judged('subscribe', token, session, services, () =>
+        services.authenticator.subscription(token, identity, name),
+      )
     : await granted(session, services, { name, namespace }, request);
   const question = { verb: 'subscribe', identity, channel: name, namespace, subscribed: false } as const;
   if (isByToken && grant !== undefined) services.revocations.mustStandFor(identity, grant);

@@ -12,6 +12,7 @@ export class Counters implements Telemetry {
     connections_opened: 0,
     connections_closed: 0,
     handshakes_refused: 0,
+    tokens_refused: 0,
     connections_held: 0,
     commands_received: 0,
     commands_rejected: 0,

@@ -53,15 +53,23 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     label: {
       name: 'reason',
       values:
-        '`rate`, `handshakes`, `loop_lag`, `memory`, `draining`, `connections`, `address` (all 503), `origin` (403), `malformed`',
+        '`rate`, `handshakes`, `loop_lag`, `memory`, `draining`, `connections`, `address` (all 503), `address_rate`, `bad_tokens` (429), `origin` (403), `malformed`',
       known: [
         ...['rate', 'handshakes', 'loop_lag', 'memory', 'draining', 'connections', 'address'],
-        ...['origin', 'malformed'],
+        ...['address_rate', 'bad_tokens', 'origin', 'malformed'],
       ],
     },
   },
+  tokens_refused: {
+    help: 'Tokens that were malformed or not by a configured key, by what they were for; and those not looked at, because too many such came from their address.',
+    label: {
+      name: 'reason',
+      values: '`connect`, `refresh`, `subscribe` (bad ones), `address` (not looked at)',
+      known: ['connect', 'refresh', 'subscribe', 'address'],
+    },
+  },
   connections_held: {
-    help: 'Times that a connection was read later, because it sent commands faster than `commandRateMax`.',
+    help: 'Times that a connection was read later, because it sent faster than `commandRateMax` or `receivedBytesRateMax`.',
   },
   commands_received: {
     help: 'Commands of clients, by method.',

@@ -18,6 +18,8 @@ export type CounterName =
   | 'connections_closed'
   /** Label: the reason. */
   | 'handshakes_refused'
+  /** Label: what the token was for, or that its address had sent too many. Those that expired do not count (S9). */
+  | 'tokens_refused'
   /** A connection sent commands faster than allowed, and was read later (S21). */
   | 'connections_held'
   /** Label: the method. */

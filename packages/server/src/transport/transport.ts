@@ -89,6 +89,21 @@ export interface Admission {
   giveBack(): void;
 }
 
+/** Says whether an address may connect now (S9, S21). Asked before anything of a request but its address is looked at. */
+export interface AddressPace {
+  /** Undefined: it may, and it counts. Costs next to nothing, never throws. */
+  admit(address: string): AddressRefusal | undefined;
+}
+
+export interface AddressRefusal {
+  /** A word of the program, for the metrics. */
+  readonly reason: string;
+  /** For the peer. */
+  readonly message: string;
+  /** When there is room for one of this address again. */
+  readonly retryAfterMs: number;
+}
+
 export interface Refusal {
   /** A word of the program, for the metrics. */
   readonly reason: string;

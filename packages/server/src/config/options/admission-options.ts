@@ -21,6 +21,26 @@ export const admissionOptions = {
     since: '0.1',
     description: 'Open connections from one address. Raise it behind a proxy, whose address all clients share.',
   },
+  addressConnectRateMax: {
+    type: 'integer',
+    default: 20,
+    min: 0,
+    max: 1_000_000,
+    unit: 'connections a second',
+    since: '0.1',
+    description:
+      'New connections from one address a second, in the long run; `connectionsPerAddressMax` or twice as many at once, so that all of a site that was cut off are back at once. More get 429 with `Retry-After`. Each long poll counts. Loopback addresses are exempt; behind a proxy set `trustedProxies`, or all clients share its address. `0`: any.',
+  },
+  tokenFailuresMax: {
+    type: 'integer',
+    default: 5,
+    min: 0,
+    max: 1_000_000,
+    unit: 'tokens a minute',
+    since: '0.1',
+    description:
+      'Bad tokens that one address may send a minute: malformed, or not by a configured key. After that nobody of that address is let in until some time has passed (429 with `Retry-After`, or error 111 where the connection is open already); who is connected stays. Expired tokens do not count. Loopback addresses are exempt; behind a proxy set `trustedProxies`, or all clients share its address. `0`: any.',
+  },
   unauthenticatedShareMax: {
     type: 'share',
     default: '10%',

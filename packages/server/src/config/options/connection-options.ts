@@ -88,6 +88,15 @@ export const connectionOptions = {
     description:
       'Commands of one connection that are read a second, in the long run, and as many at once; every 4 KiB of a frame count as one more. Who sends faster is read later, so that its own network holds it back. `0`: any.',
   },
+  receivedBytesRateMax: {
+    type: 'size',
+    default: 0,
+    min: 0,
+    max: 1024 * MiB,
+    since: '0.1',
+    description:
+      'Bytes of one connection that are read a second, in the long run, and as many at once. Who sends faster is read later. `0`: any, as far as `commandRateMax` lets them.',
+  },
   publishRateMax: {
     type: 'integer',
     default: 0,

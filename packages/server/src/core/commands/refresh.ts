@@ -5,6 +5,7 @@ import { renewed } from '../hook-identity.ts';
 import type { Call } from '../session.ts';
 import { recheckSubscriptions } from '../ending-subscriptions.ts';
 import { clientExpiry, expiry } from '../subscribing.ts';
+import { judged } from '../token-failures.ts';
 
 /** New credentials for a living connection. */
 export async function refresh(call: Call): Promise<void> {
@@ -13,7 +14,9 @@ export async function refresh(call: Call): Promise<void> {
   if (token === '') throw new Disconnect(disconnects.badRequest, 'refresh without a token');
   let identity: Identity;
   try {
-    identity = await services.authenticator.refresh(token, session.identity);
+    identity = await judged('refresh', token, session, services, () =>
+      services.authenticator.refresh(token, session.identity),
+    );
     services.revocations.mustStand(identity);
   } catch (error) {
     // SDKs take error 109 for the last word here, but come back from 3005 with a token that is new.
@@ -56,7 +59,9 @@ async function grantOf(
   { channel, name }: Pick<Target, 'channel' | 'name'>,
 ): Promise<SubscriptionGrant> {
   try {
-    const grant = await services.authenticator.subscription(token, session.identity, name);
+    const grant = await judged('subscribe', token, session, services, () =>
+      services.authenticator.subscription(token, session.identity, name),
+    );
     services.revocations.mustStandFor(session.identity, grant);
     return grant;
   } catch (error) {

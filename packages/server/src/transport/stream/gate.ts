@@ -3,7 +3,7 @@ import type { Telemetry } from '../../telemetry/telemetry.ts';
 import { isPageAllowed, type OriginRules } from '../origin.ts';
 import type { NoPlace } from '../places.ts';
 import { Places } from '../places.ts';
-import type { UpgradeRefusal } from '../transport.ts';
+import type { AddressRefusal, UpgradeRefusal } from '../transport.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 
 /** Of bounds that do not say when they are free again. Clients add their own jitter (CON-4). */
@@ -39,6 +39,10 @@ export class Gate {
 
   full(reason: NoPlace): UpgradeRefusal {
     return this.busy(reason, Places.message(reason));
+  }
+
+  tooOften({ reason, message, retryAfterMs: returnMs }: AddressRefusal): UpgradeRefusal {
+    return { ...this.busy(reason, message, returnMs), status: 429 };
   }
 
   busy(reason: string, message: string, returnMs: number = retryAfterMs): UpgradeRefusal {

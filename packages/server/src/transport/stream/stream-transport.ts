@@ -8,7 +8,7 @@ import type { OriginRules } from '../origin.ts';
 import { keptHeaders } from '../kept-headers.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
-import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import type { AddressPace, Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { Emulation } from './emulation.ts';
@@ -49,6 +49,8 @@ export interface StreamSeams {
   readonly telemetry: Telemetry;
   /** Without it everybody is admitted. */
   readonly admission?: Admission;
+  /** Without it an address may come as often as it likes. */
+  readonly pace?: AddressPace;
   /** Shared with the other transports of the node; without it the bounds of the options hold here alone. */
   readonly places?: Places;
   /** Other nodes, whose sessions may be asked for here. */
@@ -152,10 +154,12 @@ export class StreamTransport implements Transport {
 
   /** A place is taken before the body is read, which may take its time. */
   async #take(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
-    const { gate, addresses, places } = this.#hub;
+    const { gate, addresses, places, seams } = this.#hub;
     const accept = this.#accept;
     if (accept === undefined) return readable(request, gate.busy('draining', 'the node is stopping'));
     const address = addresses.of(request);
+    const often = seams.pace?.admit(address);
+    if (often !== undefined) return readable(request, gate.tooOften(often));
     const full = places.full(address);
     if (full !== undefined) return readable(request, gate.full(full));
     const foreign = gate.checkPage(request);

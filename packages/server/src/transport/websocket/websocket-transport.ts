@@ -11,7 +11,7 @@ import type { OriginRules } from '../origin.ts';
 import { keptHeaders } from '../kept-headers.ts';
 import { Places } from '../places.ts';
 import { RemoteAddresses } from '../remote-addresses.ts';
-import type { Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import type { AddressPace, Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
 import { WebSocketConnection, type ConnectionOwner, type PeerFacts } from './websocket-connection.ts';
 
@@ -61,19 +61,24 @@ export class WebSocketTransport implements Transport {
   readonly #owner: ConnectionOwner;
   readonly #connections: OpenConnections<WebSocketConnection>;
   readonly #places: Places;
+  readonly #pace: AddressPace | undefined;
   #isSweepTimerSet = false;
   readonly #admission: Admission;
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
-  /** Without `admission` everybody is admitted, up to `places`; without those up to the bounds in `options`. */
+  /**
+   * Without `admission` everybody is admitted, as often as `pace` lets each address (or as it likes), up to
+   * `places`; without those up to the bounds in `options`.
+   */
   constructor(
     options: Partial<WebSocketOptions>,
-    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission; places?: Places },
+    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission; pace?: AddressPace; places?: Places },
   ) {
     this.#options = { ...webSocketDefaults, ...options };
     this.#admission = seams.admission ?? everybody;
     this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
     this.#places = seams.places ?? new Places(this.#options);
+    this.#pace = seams.pace;
     this.#connections = new OpenConnections(seams.clock, this.#options.closeTimeoutMs, this.#places);
     this.#owner = {
       clock: seams.clock,
@@ -125,6 +130,8 @@ export class WebSocketTransport implements Transport {
     const accept = this.#accept;
     if (accept === undefined) return this.#busy('draining', 'the node is stopping');
     const address = this.#addresses.of(request);
+    const often = this.#pace?.admit(address);
+    if (often !== undefined) return this.#busy(often.reason, often.message, often.retryAfterMs, 429);
     const full = this.#places.full(address);
     if (full !== undefined) return this.#busy(full, Places.message(full));
     const handshake = checkHandshake(request, this.#options);
@@ -140,9 +147,9 @@ export class WebSocketTransport implements Transport {
     return undefined;
   }
 
-  #busy(reason: string, message: string, returnMs = retryAfterMs): UpgradeRefusal {
+  #busy(reason: string, message: string, returnMs = retryAfterMs, status = 503): UpgradeRefusal {
     this.#count(reason);
-    return { status: 503, message, headers: { 'Retry-After': String(Math.ceil(returnMs / 1_000)) } };
+    return { status, message, headers: { 'Retry-After': String(Math.ceil(returnMs / 1_000)) } };
   }
 
   #count(reason: string): void {
