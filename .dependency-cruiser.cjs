@@ -40,7 +40,7 @@ const drivers = [
   ['pino', 'pino', `${server}/telemetry/`],
   ['prom-client', 'prom-client', `${server}/telemetry/`],
   ['sqlite', '(node:)?sqlite', `${server}/(broker|presence|revocation)/`],
-  ['nats', '@nats-io/(transport-node|jetstream|kv|nats-core)', `${server}/(broker|cluster)/nats/`],
+  ['nats', '@nats-io/(transport-node|jetstream|kv|nats-core)', `${server}/(broker|cluster|revocation)/nats/`],
   ['redis', 'ioredis', `${server}/(broker|cluster)/redis/`],
   ['commander', 'commander', '^packages/cli/src/'],
 ];

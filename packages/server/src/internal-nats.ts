@@ -1,3 +1,4 @@
 /** Like internal.ts, of what lives in NATS: apart from it, because this needs the drivers. */
-export { NatsBroker, NatsLink, type NatsBrokerOptions } from './broker/nats/index.ts';
+export { ensureStream, namesOf, NatsBroker, NatsLink, type NatsBrokerOptions } from './broker/nats/index.ts';
 export { NatsControlBus } from './cluster/nats/nats-control-bus.ts';
+export { NatsRevocationList } from './revocation/nats/nats-revocation-list.ts';

@@ -1,4 +1,10 @@
-import type { Revocation, RevocationList, RevocationListEvents, RevocationPage } from '@tutti/server/internal';
+import {
+  Fault,
+  type Revocation,
+  type RevocationList,
+  type RevocationListEvents,
+  type RevocationPage,
+} from '@tutti/server/internal';
 
 /**
  * A list whose hints are lost, as on a bus that drops them: entries arrive only where somebody reads. With
@@ -33,6 +39,6 @@ export class HintlessRevocationList implements RevocationList {
   }
 
   #mustBeUp(): void {
-    if (this.isDown) throw new Error('the list is down, as planned');
+    if (this.isDown) throw new Fault('revocation', 'the list is down, as planned', { retryable: true });
   }
 }

@@ -168,6 +168,26 @@ test('CON-6: while the list is down nothing new is known; when it is back it hol
   assert.equal(closeCode(), 3500);
 });
 
+test('CON-6: a node that cannot read the list at its start lets nobody in for now, and then those who may', async () => {
+  const clock = new VirtualClock();
+  const list = new HintlessRevocationList(new MemoryRevocationList({ clock, revocationsMax: 10 }));
+  await list.append({ what: 'token', tenant: '', subject: 'revoked', issuedBeforeMs: 0 });
+  list.isDown = true;
+  const revocations = { list, pollIntervalMs, tokenLifetimeMaxMs: 0 };
+  const core = await CoreNode.start({ clock, authenticator: jsonTokens, revocations });
+  const connect = async (tokenId: string): Promise<MemoryConnection> => {
+    const link = core.link();
+    link.command({ connect: { token: JSON.stringify({ user: 'ann', tokenId }) } });
+    await clock.advanceAsync(10);
+    return link;
+  };
+  assert.deepEqual((await connect('good')).replies[0]?.error?.temporary, true);
+  list.isDown = false;
+  await clock.advanceAsync(1_000);
+  assert.notEqual(clientOf(await connect('good')), '');
+  assert.equal((await connect('revoked')).closedWith?.code, 3500);
+});
+
 test('CON-6: the token of a revoked session is put on the list though that fails at first', async () => {
   const scene = await Scene.open();
   const link = await scene.connect({ tokenId: 't', issuedAtMs: 1 });

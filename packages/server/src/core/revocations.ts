@@ -3,6 +3,7 @@ import type { Identity, SubscriptionGrant } from '../auth/authenticator.ts';
 import { laterOf, revocationKey, type Revocation, type RevocationList } from '../revocation/revocation-list.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import type { Clock, Timer } from './clock.ts';
+import { Fault } from './fault.ts';
 import type { Random } from './random.ts';
 
 export interface RevocationOptions {
@@ -32,6 +33,8 @@ const marginMs = 24 * 3_600_000;
 const sessionEntryMs = 24 * 3_600_000;
 /** Between the looks for entries that have expired. */
 const sweepIntervalMs = 60_000;
+/** While nobody is let in, because the list was never read. */
+const unknownRetryMs = 1_000;
 /** Entries of our own making that the list has not taken yet. */
 const unsentMax = 10_000;
 
@@ -52,6 +55,7 @@ export class Revocations {
   #timer: Timer | undefined;
   #isStopped = false;
   #isFailing = false;
+  #isKnown = false;
   #sweptAtMs = 0;
 
   /** `found`: told of those that are new here; sessions are the caller's to end. Never throws. */
@@ -61,14 +65,22 @@ export class Revocations {
     this.#found = found;
   }
 
-  /** Resolves when all that is on the list is known here. Throws `Fault`: a node that cannot know must not let in. */
+  /**
+   * Resolves when all that is on the list is known here, or when the list cannot be reached for now: whoever
+   * connects before it is known is refused with a temporary error. Throws `Fault` where waiting does not help.
+   */
   async start(): Promise<void> {
     await this.#options.list.start({
       changed: () => {
         void this.#read();
       },
     });
-    await this.#readAll();
+    try {
+      await this.#readAll();
+    } catch (error) {
+      if (!(error instanceof Fault) || !error.retryable) throw error;
+      this.#noteFailure(error);
+    }
     this.#schedule();
   }
 
@@ -104,14 +116,16 @@ export class Revocations {
     void this.#sendUnsent();
   }
 
-  /** Throws `Disconnect` for credentials that were revoked; asked with all that are presented. */
+  /** Throws `Disconnect` for credentials that were revoked, `Rejection` while that is not known; asked with all that are presented. */
   mustStand(identity: Identity): void {
+    this.#mustBeKnown();
     if (this.#isRevoked(identity.tenant, identity.user, identity))
       throw new Disconnect(disconnects.invalidToken, 'the token was revoked');
   }
 
   /** The same for a subscription token. Throws `Rejection`. */
   mustStandFor({ tenant, user }: Identity, grant: SubscriptionGrant): void {
+    this.#mustBeKnown();
     if (this.#isRevoked(tenant, user, grant))
       throw new Rejection(rejections.permissionDenied, 'subscription token: the token was revoked');
   }
@@ -129,6 +143,12 @@ export class Revocations {
 
   endsToken(tenant: string, tokenId: string | undefined): boolean {
     return tokenId !== undefined && this.#get('token', tenant, tokenId) !== undefined;
+  }
+
+  /** A node that cannot know must not let in. */
+  #mustBeKnown(): void {
+    if (this.#isKnown) return;
+    throw new Rejection(rejections.internal, 'the list of revocations could not be read yet');
   }
 
   #isRevoked(tenant = '', user: string, { tokenId, issuedAtMs }: Pick<Identity, 'tokenId' | 'issuedAtMs'>): boolean {
@@ -188,6 +208,7 @@ export class Revocations {
       hasMore = page.hasMore;
       this.#take(page.revocations);
     }
+    this.#isKnown = true;
   }
 
   #take(revocations: readonly Revocation[]): void {
@@ -217,7 +238,9 @@ export class Revocations {
     if (this.#isStopped) return;
     const { clock, random } = this.#seams;
     // Jittered, so that the nodes of a cluster do not ask in step; never later than promised.
-    const waitMs = this.#options.pollIntervalMs * (0.75 + random.next() / 4);
+    const { pollIntervalMs } = this.#options;
+    const waitMs =
+      (this.#isKnown ? pollIntervalMs : Math.min(pollIntervalMs, unknownRetryMs)) * (0.75 + random.next() / 4);
     this.#timer = clock.after(waitMs, () => {
       this.#schedule();
       this.#sweep();

@@ -1,7 +1,7 @@
-import { Rejection, rejections } from '@tutti/protocol';
 import type { Clock } from '../core/clock.ts';
 import {
   laterOf,
+  listIsFull,
   revocationKey,
   revocationPageMax,
   type Revocation,
@@ -72,14 +72,6 @@ export class MemoryRevocationList implements RevocationList {
       if (revocation.expiresAtMs !== undefined && revocation.expiresAtMs <= now) this.#kept.delete(key);
     }
   }
-}
-
-/** Nothing is forgotten for a newer one: that would let somebody back in. */
-export function listIsFull(revocationsMax: number): Rejection {
-  return new Rejection(
-    rejections.limitExceeded,
-    `the list holds ${revocationsMax} revocations: raise revocationsMax, or set tokenLifetimeMax so that they end`,
-  );
 }
 
 function pageOf(found: readonly Kept[], hasMore: boolean, since: number): RevocationPage {

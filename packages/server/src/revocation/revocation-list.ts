@@ -1,3 +1,5 @@
+import { Rejection, rejections } from '@tutti/protocol';
+
 /**
  * What was revoked, for every node to read: the only thing that keeps somebody out who still has a signed token.
  *
@@ -73,4 +75,12 @@ export function laterOf(older: Revocation | undefined, newer: Revocation): Revoc
   const issuedBeforeMs = Math.max(older.issuedBeforeMs, newer.issuedBeforeMs);
   if (older.expiresAtMs === undefined || newer.expiresAtMs === undefined) return { ...rest, issuedBeforeMs };
   return { ...rest, issuedBeforeMs, expiresAtMs: Math.max(older.expiresAtMs, newer.expiresAtMs) };
+}
+
+/** Nothing is forgotten for a newer one: that would let somebody back in. */
+export function listIsFull(revocationsMax: number): Rejection {
+  return new Rejection(
+    rejections.limitExceeded,
+    `the list holds ${revocationsMax} revocations: raise revocationsMax, or set tokenLifetimeMax so that they end`,
+  );
 }

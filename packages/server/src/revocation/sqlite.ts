@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
-import { listIsFull } from './memory.ts';
 import {
   laterOf,
+  listIsFull,
   revocationPageMax,
   type Revocation,
   type RevocationList,

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { connectClient, eventually, spawnNode, startNatsCluster, type SpawnedNode } from '@tutti/testkit';
 import { requireService } from '@tutti/testkit/services';
@@ -36,6 +38,28 @@ test('two nodes share channels through NATS: what one is told, the other tells',
     });
   }
   for (const node of [a, b]) assert.equal(await statusOf(node, '/ready'), 200);
+});
+
+test('CON-6: what is revoked at one node is refused by the other', { ...skip, timeout }, async (t) => {
+  const nats = await startNatsCluster({ program });
+  t.after(() => nats.close());
+  const key = 'a-key-of-a-test-that-may-do-all';
+  const options = {
+    settings: { engine: nats.url, apiKeys: [{ name: 'all', key, allow: ['*'] }], revocationPollIntervalMs: 200 },
+    namespaces,
+  };
+  const [a, b] = await Promise.all([spawnNode(options), spawnNode(options)]);
+  t.after(() => Promise.all([a.close(), b.close()]));
+  const bob = await connectClient(b, { user: 'bob' });
+  t.after(() => bob.close());
+  const revoked = await fetch(`${a.url}/api/revoke`, {
+    method: 'POST',
+    headers: { 'x-api-key': key, 'content-type': 'application/json' },
+    body: JSON.stringify({ user: 'bob' }),
+  });
+  assert.deepEqual(await revoked.json(), { result: {} });
+  await eventually(() => bob.tutti.state === 'disconnected');
+  assert.equal(existsSync(join(a.dataDir, 'revocations.db')), false, 'the list is with the engine');
 });
 
 test('NATS down at start: the node starts, is not ready, and becomes so', { ...skip, timeout }, async (t) => {

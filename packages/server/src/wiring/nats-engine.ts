@@ -1,8 +1,9 @@
-import { accessOf, NatsBroker, NatsLink, type StreamNeed } from '../broker/nats/index.ts';
+import { accessOf, ensureStream, namesOf, NatsBroker, NatsLink, type StreamNeed } from '../broker/nats/index.ts';
 import { NatsControlBus } from '../cluster/nats/nats-control-bus.ts';
 import { isCanaryChannel } from '../core/canary.ts';
 import type { Engine } from '../engine.ts';
 import { parseNatsUrls } from '../config/nats-target.ts';
+import { NatsRevocationList } from '../revocation/nats/nats-revocation-list.ts';
 import { Fault } from '../core/fault.ts';
 import type { EngineParts } from './engine-parts.ts';
 
@@ -10,7 +11,7 @@ import type { EngineParts } from './engine-parts.ts';
 const canaries = '$canary';
 const canaryTtlMs = 60_000;
 
-/** Channels and messages between nodes in NATS, over one connection. Throws `Fault` for settings that cannot be used. */
+/** Channels, messages between nodes and revocations in NATS, over one connection. Throws `Fault` for settings that cannot be used. */
 export function natsEngine({ settings, namespaces, clock, random, log, nodeName }: EngineParts): Engine {
   const { enginePrefix: prefix, engineReplicas: replicas, allowWeakEngine: allowWeaker } = settings;
   const urls = parseNatsUrls(settings.engine);
@@ -28,5 +29,10 @@ export function natsEngine({ settings, namespaces, clock, random, log, nodeName 
     namespaces: [...needs, { namespace: canaries, size: 1, ttlMs: canaryTtlMs, durable: false }],
     namespaceOf: (channel) => (isCanaryChannel(channel) ? canaries : namespaces.of(channel).name),
   });
-  return { broker, bus: new NatsControlBus({ link, node: nodeName, prefix }), mayLoseLive: () => true };
+  const newEpoch = (): string => random.id();
+  const revocations = new NatsRevocationList({
+    ...{ nats: link, clock, log, names: namesOf(prefix).revocations, revocationsMax: settings.revocationsMax },
+    ensureStream: (wanted) => ensureStream(link, wanted, { replicas, newEpoch }),
+  });
+  return { broker, bus: new NatsControlBus({ link, node: nodeName, prefix }), revocations, mayLoseLive: () => true };
 }

@@ -54,8 +54,7 @@ export async function setUpStreams(
 ): Promise<Map<string, GrantedStream>> {
   const { info } = link.connection;
   mustBeNewEnough(info?.version ?? '');
-  const isCluster = info?.cluster !== undefined && info.cluster !== '';
-  const replicas = options.replicas > 0 ? options.replicas : isCluster ? 3 : 1;
+  const { isCluster, replicas } = copiesOf(link, options.replicas);
   const jsm = await link.guard(jetstreamManager(link.connection, { checkAPI: false, timeout: requestTimeoutMs }));
   const granted = new Map<string, GrantedStream>();
   for (const need of options.needs) {
@@ -70,6 +69,25 @@ export async function setUpStreams(
   await ensure(link, jsm, keyStream(names, replicas, options), options.newEpoch);
   sayPromise(options, replicas, info?.version ?? '', isCluster);
   return granted;
+}
+
+/** One more stream beside those of the channels, with as many copies as they have. Throws `Fault`. */
+export async function ensureStream(
+  link: NatsLink,
+  wanted: Partial<StreamConfig> & Pick<StreamConfig, 'name'>,
+  { replicas, newEpoch }: Pick<StreamSetUpOptions, 'replicas' | 'newEpoch'>,
+): Promise<void> {
+  mustBeNewEnough(link.connection.info?.version ?? '');
+  const jsm = await link.guard(jetstreamManager(link.connection, { checkAPI: false, timeout: requestTimeoutMs }));
+  const full = { storage: StorageType.File, ...wanted, num_replicas: copiesOf(link, replicas).replicas };
+  await ensure(link, jsm, full, newEpoch);
+}
+
+/** `replicas` as set; 0: three in a cluster, one without. */
+function copiesOf(link: NatsLink, replicas: number): { isCluster: boolean; replicas: number } {
+  const { cluster = '' } = link.connection.info ?? {};
+  const isCluster = cluster !== '';
+  return { isCluster, replicas: replicas > 0 ? replicas : isCluster ? 3 : 1 };
 }
 
 type Manager = Awaited<ReturnType<typeof jetstreamManager>>;

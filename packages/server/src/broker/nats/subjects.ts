@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
  *     tutti.log.chat.chat=3Aroom-1    what is appended; stored by the stream tutti_chat
  *     tutti.live.chat.chat=3Aroom-1   what the stream says after storing, and publications that are kept nowhere
  *     tutti.key.3q2-7w…               idempotency keys of publications that are kept nowhere
+ *     tutti.revocation.k9-Xq…         what was revoked, a message each; stored by the stream tutti-revocations
  */
 export interface Names {
   stream(namespace: string): string;
@@ -18,6 +19,13 @@ export interface Names {
   key(channel: string, key: string): string;
   readonly keys: string;
   readonly keyStream: string;
+  readonly revocations: {
+    readonly stream: string;
+    readonly entry: (hash: string) => string;
+    readonly entries: string;
+    /** Says that there is a new one. */
+    readonly hints: string;
+  };
 }
 
 /** Bytes of a written-out channel name. Longer ones are named by their hash; a subject has to fit a line of 4 KiB. */
@@ -35,6 +43,12 @@ export function namesOf(word: string): Names {
     key: (channel, key) => `${prefix}.key.${keyHash(channel, key)}`,
     keys: `${prefix}.key.*`,
     keyStream: `${prefix}-keys`,
+    revocations: {
+      stream: `${prefix}-revocations`,
+      entry: (hash) => `${prefix}.revocation.${hash}`,
+      entries: `${prefix}.revocation.*`,
+      hints: `${prefix}.revoked`,
+    },
   };
 }
 

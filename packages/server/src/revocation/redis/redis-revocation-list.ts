@@ -1,6 +1,6 @@
-import { Rejection, rejections } from '@tutti/protocol';
 import { Fault } from '../../core/fault.ts';
 import {
+  listIsFull,
   revocationPageMax,
   type Revocation,
   type RevocationList,
@@ -110,13 +110,6 @@ export class RedisRevocationList implements RevocationList {
     const { nowMs } = this.#options;
     return nowMs === undefined ? '' : String(Math.floor(nowMs()));
   }
-}
-
-function listIsFull(revocationsMax: number): Rejection {
-  return new Rejection(
-    rejections.limitExceeded,
-    `the list holds ${revocationsMax} revocations: raise revocationsMax, or set tokenLifetimeMax so that they end`,
-  );
 }
 
 function toRevocation([key, value]: [Buffer, Buffer]): Revocation {
