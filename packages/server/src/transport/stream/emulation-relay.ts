@@ -7,6 +7,8 @@ const topic = 'emulation';
 export const relayedFrameBytesMax = 128 * 1024;
 /** Longer than a peer is ever held back for one frame. */
 const answerWithinMs = 10_000;
+/** Frames handed on that are not answered yet; half of the questions that a node may have open, so that no stranger takes all. */
+export const relaysMax = 500;
 
 /**
  * Hands requests on to the node that has their session, so that a load balancer may send them anywhere.
@@ -14,6 +16,7 @@ const answerWithinMs = 10_000;
  */
 export class EmulationRelay {
   readonly #peers: Peers;
+  #underWay = 0;
 
   /** `take`: acts on a frame for a session of this node, and resolves when its peer may send the next. */
   constructor(peers: Peers, take: (asked: EmulationRequest) => Promise<void>) {
@@ -24,12 +27,21 @@ export class EmulationRelay {
     });
   }
 
-  /** False: there is no such node, or it did not answer. Frames of one session arrive in the order of these calls. */
-  async relay({ node, session, data, codec }: EmulationRequest): Promise<boolean> {
+  /**
+   * `gone`: there is no such node, or it did not answer. `busy`: too many wait, and this one was not sent. Frames of one
+   * session arrive in the order of these calls.
+   */
+  async relay({ node, session, data, codec }: EmulationRequest): Promise<'taken' | 'gone' | 'busy'> {
+    if (this.#underWay >= relaysMax) return 'busy';
     const question = { node, session, codec, data: bytesText(data) };
     const options = { only: node, withinMs: answerWithinMs };
-    const { answers } = await this.#peers.survey(topic, question, () => undefined, options);
-    return answers.length > 0;
+    this.#underWay += 1;
+    try {
+      const { answers } = await this.#peers.survey(topic, question, () => undefined, options);
+      return answers.length > 0 ? 'taken' : 'gone';
+    } finally {
+      this.#underWay -= 1;
+    }
   }
 }
 

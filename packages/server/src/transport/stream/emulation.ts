@@ -14,6 +14,10 @@ import type { StreamLink } from './stream-connection.ts';
 /** JSON in a JSON string: every quote is escaped, and little else. */
 const escapingMost = 2;
 const envelopeBytesMax = 1_024;
+/** Of frames from other nodes that wait for one session, which is held back. */
+export const relayedWaitingBytesMax: number = 1024 * 1024;
+/** What a frame that waits costs besides its bytes. */
+const waitingBytes = 512;
 
 export interface EmulationSeams {
   readonly gate: Gate;
@@ -41,6 +45,8 @@ export class Emulation {
   readonly #seams: EmulationSeams;
   readonly #elsewhere: EmulationRelay;
   readonly #sessions = new Map<string, StreamLink>();
+  /** Bytes of frames from other nodes that wait; of those alone for whom some do. */
+  readonly #relayed = new Map<StreamLink, number>();
   readonly methods: readonly string[] = ['POST', 'OPTIONS'];
   /** For the HTTP server: bodies are read here. */
   readonly readsBody = true;
@@ -49,7 +55,7 @@ export class Emulation {
     this.#nodeName = options.nodeName;
     this.#frameBytesMax = options.frameBytesMax;
     this.#seams = seams;
-    this.#elsewhere = new EmulationRelay(seams.peers, (asked) => this.#take(asked, () => undefined));
+    this.#elsewhere = new EmulationRelay(seams.peers, (asked) => this.#takeRelayed(asked));
   }
 
   get sessions(): number {
@@ -115,6 +121,27 @@ export class Emulation {
     else connection.close(disconnects.badRequest);
   }
 
+  /**
+   * A frame of a request to this node waits with that request, which has its place. One from another node waits here
+   * alone once its request was given up there: so this has a bound, and who floods beyond it is sent away (S21).
+   */
+  async #takeRelayed(asked: EmulationRequest): Promise<void> {
+    const connection = this.#sessions.get(asked.session);
+    if (connection?.held === undefined) return this.#take(asked, () => undefined);
+    const bytes = asked.data.length + waitingBytes;
+    const waiting = (this.#relayed.get(connection) ?? 0) + bytes;
+    if (waiting > relayedWaitingBytesMax) {
+      connection.close(disconnects.tooManyRequests);
+      return undefined;
+    }
+    this.#relayed.set(connection, waiting);
+    await this.#take(asked, () => undefined);
+    const left = (this.#relayed.get(connection) ?? bytes) - bytes;
+    if (left > 0) this.#relayed.set(connection, left);
+    else this.#relayed.delete(connection);
+    return undefined;
+  }
+
   async #relay(
     request: IncomingMessage,
     asked: EmulationRequest,
@@ -124,8 +151,12 @@ export class Emulation {
       const message = `a frame for another node has at most ${relayedFrameBytesMax} bytes`;
       return readable(request, this.#seams.gate.malformed(message, 413));
     }
+    const outcome = await this.#elsewhere.relay(asked);
+    if (outcome === 'busy') {
+      return readable(request, this.#seams.gate.busy('relays', 'too many frames wait for other nodes'));
+    }
     // That of a node that is gone: the client connects anew.
-    if (!(await this.#elsewhere.relay(asked))) return readable(request, { status: 404, message: 'no such node here' });
+    if (outcome === 'gone') return readable(request, { status: 404, message: 'no such node here' });
     taken();
     return undefined;
   }
