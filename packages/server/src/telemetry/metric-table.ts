@@ -53,9 +53,9 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     label: {
       name: 'reason',
       values:
-        '`rate`, `handshakes`, `loop_lag`, `memory`, `draining`, `connections`, `address` (all 503), `address_rate`, `bad_tokens` (429), `origin` (403), `malformed`',
+        '`rate`, `handshakes`, `loop_lag`, `memory`, `draining`, `connections`, `address`, `relays` (all 503), `address_rate`, `bad_tokens` (429), `origin` (403), `malformed`',
       known: [
-        ...['rate', 'handshakes', 'loop_lag', 'memory', 'draining', 'connections', 'address'],
+        ...['rate', 'handshakes', 'loop_lag', 'memory', 'draining', 'connections', 'address', 'relays'],
         ...['address_rate', 'bad_tokens', 'origin', 'malformed'],
       ],
     },
