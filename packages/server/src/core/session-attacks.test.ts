@@ -316,3 +316,27 @@ test('S22: many large answers asked for at once are made in turns of the loop', 
   assert.equal(made, 20);
   assert.equal(greedy.closedWith, undefined);
 });
+
+test('S22: many large lists of members asked for at once are made in turns of the loop', async () => {
+  const { core, clock } = await start({ namespaces: { chat: { presence: true } } });
+  const info = text(`"${'x'.repeat(4_000)}"`);
+  for (let i = 0; i < 50; i += 1) {
+    await core.presence.add(channel, { client: `client-${i}`, user: 'ann', conn_info: info });
+  }
+  let made = 0;
+  const counting: typeof jsonCodec = {
+    ...jsonCodec,
+    encodeReply: (reply) => {
+      if (reply.presence !== undefined) made += 1;
+      return jsonCodec.encodeReply(reply);
+    },
+  };
+  const greedy = await open(core, clock, 'mallory', new MemoryConnection(counting));
+  greedy.stalled = true;
+  greedy.command(...Array.from({ length: 20 }, () => ({ presence: { channel } })));
+  for (let i = 0; i < 20; i += 1) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(made, 1);
+  for (let i = 0; i < 40; i += 1) await clock.advanceAsync(1);
+  assert.equal(made, 20);
+  assert.equal(greedy.closedWith, undefined);
+});

@@ -11,6 +11,8 @@ export async function presence(call: Call): Promise<void> {
   if (clients > presenceMembersMax) {
     throw new Rejection(rejections.limitExceeded, `more than ${presenceMembersMax} members: use presence_stats`);
   }
+  // Made after its turn came: a list that waits would be memory that waits.
+  await call.session.answerTurn();
   const members: Record<string, ClientInfo> = Object.create(null) as Record<string, ClientInfo>;
   for (const member of await call.services.presence.members(channel)) members[member.client] = member;
   call.reply({ presence: { presence: members } });
