@@ -6,6 +6,9 @@ import { until } from './waiting.ts';
 
 const settleMsMax = 30_000;
 
+/** Where clients come in: a node, or what stands before several. */
+export type Door = Pick<SpawnedNode, 'wsUrl' | 'token' | 'subscriptionToken'>;
+
 /** What one client saw, in the order in which it saw it. */
 export interface Seen {
   readonly who: string;
@@ -23,15 +26,15 @@ export interface Acknowledged {
   readonly epoch: string;
 }
 
-export async function officialClient(node: SpawnedNode, channel: string, closers: (() => void)[]): Promise<Seen> {
+export async function officialClient(door: Door, channel: string, closers: (() => void)[]): Promise<Seen> {
   const seen: Seen = { who: 'official SDK', positions: [], gaps: 0, lostAtMs: [] };
-  const centrifuge = new Centrifuge(node.wsUrl, {
-    token: await node.token({ user: 'ann' }),
+  const centrifuge = new Centrifuge(door.wsUrl, {
+    token: await door.token({ user: 'ann' }),
     minReconnectDelay: 50,
     maxReconnectDelay: 500,
   });
   const subscription = centrifuge.newSubscription(channel, {
-    token: await node.subscriptionToken({ user: 'ann', channel }),
+    token: await door.subscriptionToken({ user: 'ann', channel }),
   });
   subscription.on('publication', (publication: PublicationContext) => {
     seen.positions.push({ offset: publication.offset ?? 0, text: (publication.data as { text: string }).text });
@@ -51,10 +54,10 @@ export async function officialClient(node: SpawnedNode, channel: string, closers
   return seen;
 }
 
-export async function ownClient(node: SpawnedNode, channel: string, closers: (() => void)[]): Promise<Seen> {
+export async function ownClient(door: Door, channel: string, closers: (() => void)[]): Promise<Seen> {
   const seen: Seen = { who: 'our SDK', positions: [], gaps: 0, lostAtMs: [] };
-  const tutti = new Tutti(node.wsUrl, {
-    token: await node.token({ user: 'bob' }),
+  const tutti = new Tutti(door.wsUrl, {
+    token: await door.token({ user: 'bob' }),
     reconnectMinMs: 50,
     reconnectMaxMs: 500,
   });
@@ -64,7 +67,7 @@ export async function ownClient(node: SpawnedNode, channel: string, closers: (()
   tutti.on('state', ({ from }) => {
     if (from === 'connected') seen.lostAtMs.push(performance.now());
   });
-  const token = await node.subscriptionToken({ user: 'bob', channel });
+  const token = await door.subscriptionToken({ user: 'bob', channel });
   const subscription = tutti.subscribe<{ text: string }>(channel, { token });
   subscription.on('publication', (publication) => {
     seen.positions.push({ offset: publication.offset ?? 0, text: publication.data.text });
@@ -85,13 +88,13 @@ export interface Publisher {
 
 /** Publishes all the time; the SDK repeats what an end left unanswered, with the same idempotency key. */
 export async function startPublisher(
-  node: SpawnedNode,
+  door: Door,
   channel: string,
   everyMs: number,
   closers: (() => void)[],
 ): Promise<Publisher> {
-  const tutti = new Tutti(node.wsUrl, {
-    token: await node.token({ user: 'carl' }),
+  const tutti = new Tutti(door.wsUrl, {
+    token: await door.token({ user: 'carl' }),
     reconnectMinMs: 50,
     reconnectMaxMs: 500,
     timeoutMs: 30_000,

@@ -12,6 +12,7 @@ import { killNode } from './kill-node.ts';
 import { partition } from './partition.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
+import { rollingRestart } from './rolling-restart.ts';
 import { revoke } from './revoke.ts';
 import { slowReader } from './slow-reader.ts';
 import { starvation } from './starvation.ts';
@@ -36,6 +37,7 @@ const proofs: readonly Proof[] = [
   authorise,
   revoke,
   fanOut,
+  rollingRestart,
   killBroker,
   proxies,
   transports,
