@@ -39,7 +39,7 @@ function claimsOf(token: string): Record<string, unknown> {
 test('help names every command and the exit codes; the bare command shows it', async () => {
   const [asked, bare] = await Promise.all([tutti(['--help']), tutti([])]);
   assert.equal(asked.code, 0);
-  for (const name of ['dev', 'serve', 'token', 'pub', 'sub', 'history', 'presence', 'config']) {
+  for (const name of ['dev', 'serve', 'token', 'pub', 'sub', 'history', 'presence', 'revoke', 'config']) {
     assert.match(asked.stdout, new RegExp(`^  ${name}\\b`, 'm'));
   }
   assert.match(asked.stdout, /Exit codes: 0 ok, 1 it failed, 2 it was not understood/);
@@ -64,6 +64,14 @@ const misunderstood: [string[], RegExp][] = [
   [['sub', 'a', '--count', '0'], /--count must be/],
   [['sub', 'a', '--url', 'ftp://x'], /no address of a server/],
   [['history', 'a', '--since', 'x'], /--since must be EPOCH:OFFSET/],
+  [['sub', 'a', '--tenant', 'acme', '--token', 'x'], /--tenant is for a token that is made here/],
+  [['token', '--user', 'a', '--jti', ''], /--jti must have 1 to 256/],
+  [['revoke'], /exactly one of --user, --token and --client/],
+  [['revoke', '--user', 'a', '--client', 'b'], /exactly one of/],
+  [['revoke', '--user', 'a', '--expire-at', '1'], /--expire-at goes with --token/],
+  [['revoke', '--client', 'a', '--issued-before', '1'], /--issued-before goes with --user/],
+  [['revoke', '--user', 'a', '--issued-before', 'now'], /whole seconds since 1970/],
+  [['revoke', '--user', 'a', '--tenant', 'a*b'], /--tenant must have/],
   [['dev', '--host', '0.0.0.0'], /--host must be a loopback address/],
   [['config', 'check', '--mode', 'both'], /--mode must be serve or dev/],
 ];
@@ -131,7 +139,7 @@ test('token: a connection token with rights, and a subscription token', async ()
     tutti(['token', '--user', 'ann', '--channel', 'chat:a', '--json'], key),
     tutti(['token', '--user', '', '--expires', 'never'], key),
   ]);
-  const { exp, ...claims } = claimsOf(connection.stdout);
+  const { exp, iat, ...claims } = claimsOf(connection.stdout);
   assert.deepEqual(claims, {
     sub: 'ann',
     iss: 'me',
@@ -142,10 +150,38 @@ test('token: a connection token with rights, and a subscription token', async ()
       { channels: ['log'], allow: ['history'] },
     ],
   });
-  assert.ok(Math.abs(Number(exp) - Date.now() / 1000 - 7_200) < 120);
+  assert.ok(Math.abs(Number(iat) - Date.now() / 1000) < 120);
+  assert.equal(Number(exp) - Number(iat), 7_200);
   const record = JSON.parse(subscription.stdout) as { token: string; expiresAt: number };
   assert.equal(claimsOf(record.token)['channel'], 'chat:a');
-  assert.deepEqual(claimsOf(forever.stdout), {});
+  assert.deepEqual(Object.keys(claimsOf(forever.stdout)), ['iat']);
+});
+
+test('S11: token: whose it is, by the claim that the node reads, and what it can be revoked by', async () => {
+  const args = ['token', '--user', 'ann'];
+  const tenants = { ...key, TUTTI_TENANT_CLAIM: 'org' };
+  const [acme, operator, unsaid, without] = await Promise.all([
+    tutti([...args, '--tenant', 'acme', '--jti', 'f3a1'], tenants),
+    tutti([...args, '--tenant', '', '--channel', 'chat:a'], tenants),
+    tutti(args, tenants),
+    tutti([...args, '--tenant', 'acme'], key),
+  ]);
+  const { org, jti } = claimsOf(acme.stdout);
+  assert.deepEqual([org, jti], ['acme', 'f3a1']);
+  assert.equal(claimsOf(operator.stdout)['org'], '');
+  assert.equal(unsaid.code, 2);
+  assert.match(unsaid.stderr, /tenantClaim is org.*whose[\s\S]*--tenant NAME/);
+  assert.equal(without.code, 2);
+  assert.match(without.stderr, /Set tenantClaim/);
+});
+
+test('revoke without a key of the server API says where one comes from; with a node away, what to do', async () => {
+  const unkeyed = await tutti(['revoke', '--user', 'ann']);
+  assert.equal(unkeyed.code, 1);
+  assert.match(unkeyed.stderr, /no key of the server API here that allows revoke[\s\S]*TUTTI_API_KEY/);
+  const away = await tutti(['revoke', '--user', 'ann', '--url', 'http://127.0.0.1:1'], { TUTTI_API_KEY: 'k' });
+  assert.equal(away.code, 1);
+  assert.match(away.stderr, /nothing listens at 127.0.0.1:1/);
 });
 
 test('token without a key says where one comes from', async () => {

@@ -1,10 +1,12 @@
 import { Tutti, TuttiError } from '@tutti/client';
 import { mintToken, type Verb } from '@tutti/server/auth';
+import type { Settings } from '@tutti/server/config';
 import type { Command } from 'commander';
 
 import { usageError } from './cli-error.ts';
 import { explain, explainNoConnection } from './explain.ts';
 import { anyConfig, signingKey, type Surroundings } from './local-config.ts';
+import { addTenantFlag, tenantClaims } from './own-tenant.ts';
 import { addSettingsFlags } from './settings-flags.ts';
 
 /** Lifetime of a token that the command makes for itself. */
@@ -22,7 +24,7 @@ export function addLinkFlags(command: Command): Command {
     .option('--url <url>', 'server, such as wss://tutti.example.com (default: TUTTI_URL, else this machine)')
     .option('--token <token>', 'connection token (default: TUTTI_TOKEN, else one made with the local key)')
     .option('--user <name>', 'user of a token made with the local key', 'cli');
-  return addSettingsFlags(command, ['port', 'dataDir']);
+  return addSettingsFlags(addTenantFlag(command), ['port', 'dataDir', 'tenantClaim']);
 }
 
 /** Connects, runs `use`, and closes. Errors come out explained. */
@@ -65,14 +67,20 @@ async function target(
 ): Promise<{ url: string; token: string | undefined }> {
   const given = text(flags['token']) ?? text(env['TUTTI_TOKEN']);
   const config = await anyConfig('serve', flags, { env, cwd });
-  const url = endpoint(text(flags['url']) ?? text(env['TUTTI_URL']) ?? `ws://127.0.0.1:${config.settings.port}`);
+  const url = givenUrl(flags, { env }, config.settings);
   const key = given === undefined ? signingKey(config) : undefined;
-  if (key === undefined) return { url, token: given };
+  if (key === undefined) {
+    if (flags['tenant'] !== undefined)
+      throw usageError('--tenant is for a token that is made here; one that is given says itself whose it is');
+    return { url, token: given };
+  }
   const { tokenIssuer, tokenAudience } = config.settings;
   const token = await mintToken(
     {
       user: text(flags['user']) ?? 'cli',
+      issuedAtMs: Date.now(),
       expiresAtMs: Date.now() + ownTokenMs,
+      ...tenantClaims(flags['tenant'], config.settings),
       capabilities: [{ channels: wish.channels, allow: [wish.verb] }],
       ...(tokenIssuer === '' ? {} : { issuer: tokenIssuer }),
       ...(tokenAudience === '' ? {} : { audience: tokenAudience }),
@@ -80,6 +88,15 @@ async function target(
     key,
   );
   return { url, token };
+}
+
+/** The WebSocket endpoint that flags and environment name, else that of the configured port here. Throws a usage error. */
+export function givenUrl(
+  flags: Readonly<Record<string, unknown>>,
+  { env }: Pick<Surroundings, 'env'>,
+  { port }: Pick<Settings, 'port'>,
+): string {
+  return endpoint(text(flags['url']) ?? text(env['TUTTI_URL']) ?? `ws://127.0.0.1:${port}`);
 }
 
 /** The WebSocket endpoint of what a person calls the server. Throws a usage error. */

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { CliError, usageError } from '../cli-error.ts';
 import type { Context } from '../context.ts';
 import { anyConfig, signingKey } from '../local-config.ts';
+import { addTenantFlag, tenantClaims } from '../own-tenant.ts';
 import { addSettingsFlags } from '../settings-flags.ts';
 
 const verbs: readonly Verb[] = ['subscribe', 'publish', 'history', 'presence'];
@@ -15,6 +16,9 @@ const units: ReadonlyMap<string, number> = new Map([
   ['d', 86_400_000],
 ]);
 
+// What a node takes.
+const tokenIdCharsMax = 256;
+
 interface Flags {
   user: string;
   channel?: string;
@@ -22,6 +26,8 @@ interface Flags {
   info?: string;
   caps?: string[];
   channels?: string;
+  jti?: string;
+  tenant?: string;
 }
 
 export function tokenCommand(command: Command, context: Context): void {
@@ -34,21 +40,25 @@ export function tokenCommand(command: Command, context: Context): void {
     .option('--expires <duration>', 'such as 30s, 5m, 1h, 7d, or never', '1h')
     .option('--info <json>', 'what other subscribers see of the user')
     .option('--caps <pattern=verbs>', "rights, such as 'chat:*=subscribe,publish'; repeatable", gather)
-    .option('--channels <list>', 'channels that the server subscribes on connect, with commas');
-  addSettingsFlags(token, ['dataDir', 'tokenIssuer', 'tokenAudience']).action(async (flags: Flags) => {
-    const draft = draftOf(flags, flags.caps ?? []);
-    const config = await anyConfig('serve', { ...flags }, context);
-    const key = signingKey(config);
-    if (key === undefined)
-      throw noKey(config.problems.filter(({ source }) => source.kind !== 'default').map(formatProblem));
-    const { tokenIssuer: issuer, tokenAudience: audience } = config.settings;
-    const claims = { ...(issuer === '' ? {} : { issuer }), ...(audience === '' ? {} : { audience }) };
-    const signed = await mintToken({ ...draft, ...claims }, key);
-    const { expiresAtMs: expiresAt } = draft;
-    context
-      .output()
-      .result({ type: 'token', token: signed, ...(expiresAt === undefined ? {} : { expiresAt }) }, signed);
-  });
+    .option('--channels <list>', 'channels that the server subscribes on connect, with commas')
+    .option('--jti <id>', 'a name of this token, to revoke it by');
+  addSettingsFlags(addTenantFlag(token), ['dataDir', 'tokenIssuer', 'tokenAudience', 'tenantClaim']).action(
+    async (flags: Flags) => {
+      const draft = draftOf(flags, flags.caps ?? []);
+      const config = await anyConfig('serve', { ...flags }, context);
+      const key = signingKey(config);
+      if (key === undefined)
+        throw noKey(config.problems.filter(({ source }) => source.kind !== 'default').map(formatProblem));
+      const { tokenIssuer: issuer, tokenAudience: audience } = config.settings;
+      const tenant = tenantClaims(flags.tenant, config.settings);
+      const claims = { ...tenant, ...(issuer === '' ? {} : { issuer }), ...(audience === '' ? {} : { audience }) };
+      const signed = await mintToken({ ...draft, ...claims }, key);
+      const { expiresAtMs: expiresAt } = draft;
+      context
+        .output()
+        .result({ type: 'token', token: signed, ...(expiresAt === undefined ? {} : { expiresAt }) }, signed);
+    },
+  );
 }
 
 function noKey(problems: readonly string[]): CliError {
@@ -70,7 +80,9 @@ function draftOf(flags: Flags, caps: readonly string[]): TokenDraft {
   return {
     user: flags.user,
     ...(flags.channel === undefined ? {} : { channel: flags.channel }),
+    issuedAtMs: Date.now(),
     ...(expiresAtMs === undefined ? {} : { expiresAtMs }),
+    ...(flags.jti === undefined ? {} : { id: idOf(flags.jti) }),
     ...(flags.info === undefined ? {} : { info: jsonOf(flags.info) }),
     ...(flags.channels === undefined ? {} : { channels: words(flags.channels) }),
     ...(caps.length === 0 ? {} : { capabilities: caps.map(capabilityOf) }),
@@ -84,6 +96,11 @@ function expiryOf(written: string): number | undefined {
   if (match === null)
     throw usageError(`--expires must be a duration such as 30s, 5m, 1h or 7d, or never; not ${written}`);
   return Date.now() + Number(match[1]) * (units.get(match[2] ?? '') ?? 0);
+}
+
+function idOf(jti: string): string {
+  if (jti !== '' && jti.length <= tokenIdCharsMax) return jti;
+  throw usageError(`--jti must have 1 to ${tokenIdCharsMax} characters`);
 }
 
 /** `chat:*,news=subscribe,publish` */

@@ -1,5 +1,5 @@
 /** Settings of a node: what they are, where they come from, what is wrong with them. */
-export type { ApiKey } from './api-key.ts';
+export type { ApiKey, ApiMethodName } from './api-key.ts';
 export type { Webhook, WebhookEventName } from './webhook.ts';
 export { canonicalChannel, channelProblem, defaultNamespace, namespaceOf, namespacePattern } from './channel-name.ts';
 export { configFileNames } from './config-file.ts';
@@ -20,4 +20,5 @@ export { options, type OptionName, type Settings, type WrittenNamespace, type Wr
 export { defaultSettings, devSettings } from './presets.ts';
 export { formatProblem, type ConfigProblem, type Source } from './problem.ts';
 export type { RpcContext, RpcHandler } from './rpc-handler.ts';
+export { isTenantName } from './tenant.ts';
 export { tokenAlgorithms, tokenKeyProblem, type TokenAlgorithm, type TokenKey } from './token-key.ts';

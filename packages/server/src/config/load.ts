@@ -36,7 +36,7 @@ export interface LoadedConfig {
 }
 
 /** Variables that begin with TUTTI_ and are no option of a node. */
-export const otherVariables = ['TUTTI_CONFIG', 'TUTTI_URL', 'TUTTI_TOKEN', 'TUTTI_REQUIRE_SERVICES'];
+export const otherVariables = ['TUTTI_CONFIG', 'TUTTI_URL', 'TUTTI_TOKEN', 'TUTTI_API_KEY', 'TUTTI_REQUIRE_SERVICES'];
 // Kubernetes gives these to every pod beside a service that is named tutti, or tutti-something.
 const serviceLink = /^TUTTI_(?:.+_)?(?:SERVICE_(?:HOST|PORT(?:_.+)?)|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.+)?)$/;
 const portLink = /^TUTTI_(?:.+_)?PORT$/;
