@@ -3,7 +3,7 @@ import { defaultSettings, formatProblem, loadConfig } from '@tutti/server/config
 import { nullLog, signatureHeader, signRequest, SystemClock } from '@tutti/server/internal';
 import { eventually, freePort } from '@tutti/testkit';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ const guides = [
   'backends/README.md',
   'webhooks.md',
   'limits.md',
+  'tenants.md',
 ];
 const secret = 'a-secret-of-32-bytes-or-more-for-tests';
 
@@ -84,6 +85,49 @@ test('the tokens made by hand in tokens.md can be made', async (t) => {
     assert.match(stdout, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
   }
 });
+
+test('the curl lines of tenants.md and revocation.md answer what the guides say', { skip: noCurl() }, async (t) => {
+  const [configuration = ''] = blocks('tenants.md', 'json');
+  const { tenantClaim: _, ...plain } = JSON.parse(configuration) as { tenantClaim: string; apiKeys: object[] };
+  const alone = JSON.stringify({ ...plain, apiKeys: plain.apiKeys.slice(0, 1) });
+  const [tenants, revocation] = await Promise.all([
+    answersOf(t, 'tenants.md', configuration),
+    answersOf(t, 'revocation.md', alone),
+  ]);
+  assert.deepEqual(
+    tenants.map(({ result, error }) => result?.['offset'] ?? error?.['code']),
+    [1, 2, 0, 107],
+  );
+  assert.deepEqual(revocation[0]?.result, {});
+  assert.equal(revocation[1]?.result?.['expire_at'], 1_900_086_400);
+  assert.ok(Number(revocation[2]?.result?.['expire_at']) > Date.now() / 1_000);
+});
+
+type Answer = Partial<Record<'result' | 'error', Record<string, unknown>>>;
+
+/** What a node with this configuration answers to the curl lines of a guide. */
+async function answersOf(t: TestContext, guide: string, configuration: string): Promise<Answer[]> {
+  const cwd = folder(t);
+  writeFileSync(join(cwd, 'tutti.config.json'), configuration);
+  const server = new RunningCommand(['serve', '--port', '0', '--json'], { cwd });
+  t.after(() => {
+    server.kill('SIGKILL');
+  });
+  const [, url = ''] = await server.printed(/"type":"listening","url":"([^"]+)"/);
+  const lines = blocks(guide, 'sh').join('').replaceAll('http://localhost:8000', url).replaceAll('curl ', 'curl -sS ');
+  const answers = execFileSync('sh', ['-c', `set -e\n${lines}`], { cwd, encoding: 'utf8' });
+  return answers
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Answer);
+}
+
+/** Why the lines cannot be run here; false where they can: `--json` came with 7.82. */
+function noCurl(): string | false {
+  const { stdout } = spawnSync('curl', ['--version'], { encoding: 'utf8' });
+  const [, major = 0, minor = 0] = /^curl (\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
+  return Number(major) * 100 + Number(minor) >= 782 ? false : 'no curl with --json';
+}
 
 test('the receiver of webhooks.md believes what a node signed, and nothing else', async (t) => {
   const secret = 'change-me-to-the-output-of-openssl-rand-hex-32';

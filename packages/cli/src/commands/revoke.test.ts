@@ -94,7 +94,7 @@ test('CON-6: revoke --token and --client end that one and its token, and nobody 
   for (const { token } of [one, two]) {
     const again = await run(['history', 'chat:general'], { TUTTI_TOKEN: token });
     assert.equal(again.code, 1);
-    assert.match(again.stderr, /refused the token.*revoked/);
+    assert.match(again.stderr, /refused the token/);
   }
   await run(['pub', 'chat:general', '"to who is left"', '--tenant', 'acme']);
   await other.sub.printed(/to who is left/);
