@@ -107,11 +107,13 @@ type Answer = Partial<Record<'result' | 'error', Record<string, unknown>>>;
 
 /** What a node with this configuration answers to the curl lines of a guide. */
 async function answersOf(t: TestContext, guide: string, configuration: string): Promise<Answer[]> {
-  const cwd = folder(t);
+  const cwd = mkdtempSync(join(tmpdir(), 'tutti-guides-'));
   writeFileSync(join(cwd, 'tutti.config.json'), configuration);
   const server = new RunningCommand(['serve', '--port', '0', '--json'], { cwd });
-  t.after(() => {
+  t.after(async () => {
     server.kill('SIGKILL');
+    await server.finished();
+    rmSync(cwd, { recursive: true });
   });
   const [, url = ''] = await server.printed(/"type":"listening","url":"([^"]+)"/);
   const lines = blocks(guide, 'sh').join('').replaceAll('http://localhost:8000', url).replaceAll('curl ', 'curl -sS ');
