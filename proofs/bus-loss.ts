@@ -110,9 +110,9 @@ async function judge(scene: Scene, say: (line: string) => void): ReturnType<Proo
   const lastMs = Math.round(performance.now() - startedMs);
   if (lastMs > lastMsMax) broken.push(`the last message was found after ${lastMs} ms`);
   say(`lost the last of each channel: all found after ${lastMs} ms`);
-  const { acknowledged, unanswered, repeated, refusedForNow } = publishing;
+  const { acknowledged, unanswered, repeated, refusedForNow, refusedMsMax } = publishing;
   const watchers = crowds.flatMap((crowd) => crowd.watchers);
-  const judged = judgeCrowd({ watchers, acknowledged, unanswered, repeated, refusedForNow });
+  const judged = judgeCrowd({ watchers, acknowledged, unanswered, repeated, refusedForNow, refusedMsMax });
   return { broken: [...broken, ...judged.broken], figures: { engine: what, dropped, lastMs, ...judged.figures } };
 }
 

@@ -1,8 +1,10 @@
-import { Tutti, type PublishResult } from '@tutti/client';
+import { Tutti, TuttiError, type PublishResult } from '@tutti/client';
 import { pause } from '../waiting.ts';
 
 const triesMax = 30;
 const retryMs = 500;
+/** Beyond the time that a publish waits for the engine by itself. */
+const refusedMsMax = 5_000;
 
 export interface Tokens {
   token(draft: { user: string }): Promise<string>;
@@ -37,6 +39,8 @@ export class Crowd {
   repeated = 0;
   /** Publishes that got a temporary error, and were repeated. */
   refusedForNow = 0;
+  /** The longest from a publish's first temporary error to its acknowledgement. */
+  refusedMsMax = 0;
   readonly #publishers: Tutti[] = [];
   readonly #waiting = new Set<Promise<void>>();
   readonly #wsUrl: string;
@@ -118,11 +122,16 @@ export class Crowd {
   /** A temporary error is an answer: as an application would, it repeats with the same key. */
   async #insist(publisher: Tutti | undefined, channel: string, text: string): Promise<PublishResult> {
     if (publisher === undefined) throw new Error('nobody publishes');
+    let refusedAtMs: number | undefined;
     for (let tries = 1; ; tries += 1) {
       try {
-        return await publisher.publish(channel, { text }, { idempotencyKey: text });
+        const result = await publisher.publish(channel, { text }, { idempotencyKey: text });
+        const refusedMs = performance.now() - (refusedAtMs ?? performance.now());
+        this.refusedMsMax = Math.max(this.refusedMsMax, Math.round(refusedMs));
+        return result;
       } catch (error) {
-        if (tries === triesMax) throw error;
+        if (tries === triesMax || !(error instanceof TuttiError && error.temporary)) throw error;
+        refusedAtMs ??= performance.now();
         this.refusedForNow += 1;
         await pause(retryMs);
       }
@@ -137,7 +146,10 @@ export class Crowd {
   }
 }
 
-export type Evidence = Pick<Crowd, 'watchers' | 'acknowledged' | 'unanswered' | 'repeated' | 'refusedForNow'>;
+export type Evidence = Pick<
+  Crowd,
+  'watchers' | 'acknowledged' | 'unanswered' | 'repeated' | 'refusedForNow' | 'refusedMsMax'
+>;
 
 export interface Judgement {
   readonly broken: string[];
@@ -145,7 +157,8 @@ export interface Judgement {
 }
 
 /** DEL-1 to DEL-6, from outside: what was acknowledged, against what each client saw. */
-export function judgeCrowd({ watchers, acknowledged, unanswered, repeated, refusedForNow }: Evidence): Judgement {
+export function judgeCrowd(evidence: Evidence): Judgement {
+  const { watchers, acknowledged, unanswered, repeated, refusedForNow, refusedMsMax: refusedMs } = evidence;
   const broken: string[] = [];
   const logs = new Map<string, Map<number, string>>();
   for (const { channel, offset, text } of acknowledged) {
@@ -182,8 +195,12 @@ export function judgeCrowd({ watchers, acknowledged, unanswered, repeated, refus
   }
   for (const [what, count] of Object.entries(figures)) if (count > 0) broken.push(`${count} ${what}`);
   if (unanswered.length > 0) broken.push(`${unanswered.length} publishes were never answered: ${unanswered[0] ?? ''}`);
+  if (refusedMs > refusedMsMax) broken.push(`a publish was refused for now for ${refusedMs} ms`);
   const seen = watchers.reduce((sum, watcher) => sum + watcher.seen.length, 0);
-  return { broken, figures: { acknowledged: acknowledged.length, repeated, refusedForNow, seen, ...figures } };
+  return {
+    broken,
+    figures: { acknowledged: acknowledged.length, repeated, refusedForNow, refusedMs, seen, ...figures },
+  };
 }
 
 /** Every watcher is back, and has seen the last that was acknowledged in its channel. */
