@@ -10,6 +10,7 @@ import {
   startPublisher,
   type Publisher,
   type Seen,
+  type Door,
 } from './onlookers.ts';
 import type { Proof } from './proof.ts';
 import { until } from './waiting.ts';
@@ -98,8 +99,11 @@ async function everybody(
 ): Promise<Scene> {
   const [first] = nodes;
   if (first === undefined) throw new Error('there are no nodes');
-  const { token, subscriptionToken } = first;
-  const door = { token, subscriptionToken, wsUrl: `ws://127.0.0.1:${port}/connection/websocket` };
+  const door: Door = {
+    wsUrl: `ws://127.0.0.1:${port}/connection/websocket`,
+    token: (claims) => first.token(claims),
+    subscriptionToken: (claims) => first.subscriptionToken(claims),
+  };
   const opened: (() => void)[] = [];
   // Those that speak end before what they speak to.
   closers.unshift(() => {

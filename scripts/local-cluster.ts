@@ -125,9 +125,9 @@ class ChildLog {
   }
 }
 
-/** No sticky sessions: any node takes any request. A node that is down is left out, and tried again later. */
+/** No sticky sessions: any node takes any request, and what a node that is down does not take goes on to the next. */
 function nginxConfiguration(folder: string, port: number, nodes: readonly RunningNode[]): string {
-  const servers = nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=1 fail_timeout=2s;`).join('\n');
+  const servers = nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=0;`).join('\n');
   return `daemon off;
 master_process off;
 pid ${folder}/nginx.pid;
@@ -155,7 +155,7 @@ ${servers}
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_buffering off;
       proxy_read_timeout 60s;
-      proxy_connect_timeout 2s;
+      proxy_connect_timeout 1s;
       proxy_next_upstream error timeout;
     }
   }
