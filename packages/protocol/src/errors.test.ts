@@ -58,7 +58,7 @@ test('the range of a disconnect is its advice', () => {
 test('temporary rejections are those a retry can cure', () => {
   assert.deepEqual(
     allRejections.filter((kind) => kind.temporary).map((kind) => kind.code),
-    [100, 111, 113, 120],
+    [100, 111, 113, 120, 122],
   );
 });
 

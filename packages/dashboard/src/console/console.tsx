@@ -1,4 +1,4 @@
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import '../styles/console.css';
 import { Chart } from './chart.tsx';
 import type { ChartLine } from './chart.tsx';
@@ -21,7 +21,9 @@ const connectionLines: readonly ChartLine[] = [
 export function Console() {
   const feed = useMemo(() => new StatsFeed(), []);
   useEffect(() => () => feed.close(), [feed]);
-  const samples = feed.samples.value;
+  const [chosen, choose] = useState('');
+  const nodes = feed.nodes.value;
+  const samples = nodes.of(chosen);
   const latest = samples.at(-1);
   const messages = useMemo(() => seriesOf(samples, ['deliveriesPerSecond', 'publicationsPerSecond']), [samples]);
   const connections = useMemo(() => seriesOf(samples, ['connections', 'subscriptions']), [samples]);
@@ -38,6 +40,7 @@ export function Console() {
           The figures of <code>{statsChannel}</code> cannot be subscribed to: {feed.refusal.value}.
         </p>
       )}
+      {nodes.latest.length > 1 && <NodeTable nodes={nodes.latest} chosen={latest?.node ?? ''} choose={choose} />}
       <Tiles stats={latest} />
       <div class="charts">
         <Chart title="Messages a second" lines={messageLines} series={messages} />
@@ -60,6 +63,50 @@ function describeNode(stats: NodeStats | undefined): string {
   ]
     .filter(Boolean)
     .join(' · ');
+}
+
+/** The nodes of a cluster; what is below is of the one chosen. */
+function NodeTable(props: { nodes: readonly NodeStats[]; chosen: string; choose: (node: string) => void }) {
+  return (
+    <section class="card">
+      <h2>Nodes</h2>
+      <div class="table-box">
+        <table class="nodes">
+          <thead>
+            <tr>
+              <th scope="col">Node</th>
+              <th scope="col">Version</th>
+              {['Up for', 'Connections', 'Memory', 'Loop lag'].map((name) => (
+                <th key={name} scope="col" class="number">
+                  {name}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {props.nodes.map((stats) => (
+              <tr key={stats.node} data-chosen={stats.node === props.chosen}>
+                <th scope="row">
+                  <button
+                    type="button"
+                    aria-pressed={stats.node === props.chosen}
+                    onClick={() => props.choose(stats.node)}
+                  >
+                    <bdi>{stats.node}</bdi>
+                  </button>
+                </th>
+                <td>{stats.version}</td>
+                <td class="number">{Number.isNaN(stats.uptimeSeconds) ? '–' : formatDuration(stats.uptimeSeconds)}</td>
+                <td class="number">{formatCount(stats.connections)}</td>
+                <td class="number">{formatBytes(stats.rssBytes)}</td>
+                <td class="number">{Number.isNaN(stats.loopLagMs) ? '–' : `${formatRate(stats.loopLagMs)} ms`}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
 }
 
 function Tiles({ stats }: { stats: NodeStats | undefined }) {

@@ -1,21 +1,24 @@
 import { signal } from '@preact/signals';
-import { addSample, chartSeconds, readStats } from './stats.ts';
-import type { NodeStats } from './stats.ts';
+import { Nodes } from './nodes.ts';
+import { chartSeconds, readStats } from './stats.ts';
 import { openChannel } from '../live.ts';
 import type { ChannelHandle, LivePublication } from '../live.ts';
 
 export const statsChannel = 'tutti:stats';
 
-/** What the node says about itself, newest last. */
+/** Publications that may be asked for: those of a few nodes for as long as a chart shows. */
+const loadMax = 4 * chartSeconds;
+
+/** What the nodes say about themselves. */
 export class StatsFeed {
-  readonly samples = signal<readonly NodeStats[]>([]);
+  readonly nodes = signal(new Nodes());
   readonly refusal = signal('');
   readonly #close: () => void;
 
   constructor() {
     const take = ({ data }: LivePublication) => {
       const stats = readStats(data, Date.now());
-      if (stats !== undefined) this.samples.value = addSample(this.samples.peek(), stats);
+      if (stats !== undefined) this.nodes.value = this.nodes.peek().with(stats);
     };
     const channel = openChannel(statsChannel, {
       publication: take,
@@ -30,9 +33,9 @@ export class StatsFeed {
   /** Fills the charts at once, where the node keeps its figures for a while. */
   async #loadLast(channel: ChannelHandle, take: (publication: LivePublication) => void): Promise<void> {
     try {
-      const page = await channel.history({ limit: chartSeconds, reverse: true });
+      const page = await channel.history({ limit: loadMax, reverse: true });
       // Live figures may have come before the answer: those are in it, and all is taken again in order.
-      this.samples.value = [];
+      this.nodes.value = new Nodes();
       for (const publication of page.publications.toReversed()) take(publication);
     } catch {
       // It keeps none: the charts fill as time goes.

@@ -1,6 +1,7 @@
 import { useEffect, useMemo } from 'preact/hooks';
 import { Score } from './score.tsx';
 import { ChatRoom } from '../chat/room.ts';
+import type { NodeStats } from '../console/stats.ts';
 import { StatsFeed } from '../console/stats-feed.ts';
 import { formatChange, formatCount, formatPrice, formatRate } from '../format.ts';
 import { me } from '../identity.ts';
@@ -102,12 +103,15 @@ function TickerCard() {
 function ConsoleCard() {
   const feed = useMemo(() => new StatsFeed(), []);
   useEffect(() => () => feed.close(), [feed]);
-  const stats = feed.samples.value.at(-1);
+  const nodes = feed.nodes.value.latest;
+  const total = (show: (sum: number) => string, read: (stats: NodeStats) => number): string =>
+    nodes.length === 0 ? '–' : show(nodes.reduce((sum, stats) => sum + read(stats), 0));
+  const delivered = total(formatRate, (stats) => stats.deliveriesPerSecond);
   const rows: readonly (readonly [string, string])[] = [
-    ['connections', stats === undefined ? '–' : formatCount(stats.connections)],
-    ['channels', stats === undefined ? '–' : formatCount(stats.channels)],
-    ['published a second', stats === undefined ? '–' : formatRate(stats.publicationsPerSecond)],
-    ['delivered a second', stats === undefined ? '–' : formatRate(stats.deliveriesPerSecond)],
+    ['nodes', total(formatCount, () => 1)],
+    ['connections', total(formatCount, (stats) => stats.connections)],
+    ['published a second', total(formatRate, (stats) => stats.publicationsPerSecond)],
+    ['delivered a second', delivered],
   ];
   return (
     <article class="card">
@@ -116,7 +120,7 @@ function ConsoleCard() {
       </h2>
       <p class="figures">
         <span>
-          <strong>{stats === undefined ? '–' : formatRate(stats.deliveriesPerSecond)}</strong> messages a second
+          <strong>{delivered}</strong> messages a second
         </span>
       </p>
       <dl class="card-body facts">
@@ -127,7 +131,7 @@ function ConsoleCard() {
           </div>
         ))}
       </dl>
-      <p class="card-foot">What the node does, second by second, and a channel to try by hand.</p>
+      <p class="card-foot">What the nodes do, second by second, and a channel to try by hand.</p>
     </article>
   );
 }
