@@ -124,8 +124,15 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
 export async function startRedisCluster(options: RedisOptions = {}): Promise<RedisCluster> {
   const config = [...(options.config ?? []), 'cluster-enabled yes', 'cluster-node-timeout 2000'];
   const servers: RedisServer[] = [];
-  // The bus of the Cluster listens at the port + 10000, which must be valid.
-  while (servers.length < 3) servers.push(await startRedis({ ...options, config }));
+  try {
+    // Its bus would listen at the port + 10000, among those that systems hand out by themselves.
+    while (servers.length < 3) {
+      servers.push(await startRedis({ ...options, config: [...config, `cluster-port ${await freePort()}`] }));
+    }
+  } catch (error) {
+    await Promise.all(servers.map((each) => each.close()));
+    throw error;
+  }
   const [first] = servers;
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
   first?.command('--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes');
