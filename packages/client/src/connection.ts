@@ -320,9 +320,8 @@ export class Connection {
     else this.#handle(isReconnectCode(code) ? 'lost' : 'refused', why);
   }
 
-  /** Only what was too big itself is given up; nothing of its frame took effect. All else is repeated as after any cut. */
+  /** An answer, too. Only what was too big itself is given up; nothing of its frame took effect. All else is repeated as after any cut. */
   #endedTooBig(why: Why): void {
-    // The way is open: the server said so.
     this.#isAnswered = true;
     const culprit = this.#frames.refused();
     // Reconnecting would end the same way.
