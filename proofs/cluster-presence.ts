@@ -87,13 +87,17 @@ class Scene {
     return { clients, users: new Set(open.map(({ device }) => device.user)).size };
   }
 
-  /** Milliseconds until all nodes that run count what is true; undefined: not in time. */
+  /** Milliseconds until all nodes that run count and list what is true; undefined: not in time. */
   async agreed(withinMs: number): Promise<number | undefined> {
     const started = performance.now();
     const { clients, users } = this.truth;
     const isAgreed = async (): Promise<boolean> => {
       const answers = await Promise.all(this.running.map((node) => call(node, 'presence_stats', { channel: room })));
-      return answers.every((answer) => answer['num_clients'] === clients.length && answer['num_users'] === users);
+      const isCounted = answers.every(
+        ({ num_clients: all, num_users: each }) => all === clients.length && each === users,
+      );
+      // A node that is back with as many members as it had counts right before anybody knows.
+      return isCounted && (await this.wrongLists()).length === 0;
     };
     return (await until(isAgreed, withinMs + noiseMs)) ? Math.round(performance.now() - started) : undefined;
   }
