@@ -5,8 +5,8 @@ import type { DisconnectKind } from '@tutti/protocol';
 import { Counters } from '../../telemetry/counters.ts';
 import { SolePeers } from '../../cluster/sole-peers.ts';
 import type { Peers } from '../../cluster/peers.ts';
+import { Entrance } from '../entrance.ts';
 import { Places } from '../places.ts';
-import { RemoteAddresses } from '../remote-addresses.ts';
 import { Emulation, relayedWaitingBytesMax } from './emulation.ts';
 import { EmulationRelay, relaysMax } from './emulation-relay.ts';
 import { Gate } from './gate.ts';
@@ -30,13 +30,14 @@ function otherNode() {
 
 test('S21: frames that another node hands on for a session that is held back wait within a bound', async () => {
   const other = otherNode();
-  const places = { connectionsMax: 1, connectionsPerAddressMax: 1 };
+  const bounds = { connectionsMax: 1, connectionsPerAddressMax: 1, trustedProxies: [] };
+  const entrance = new Entrance(bounds, { telemetry: new Counters() });
   const emulation = new Emulation(
     { nodeName: 'a', frameBytesMax: 64 * 1024 },
     {
-      gate: new Gate({ allowedOrigins: [], loopbackOnly: false }, new Counters()),
-      addresses: new RemoteAddresses([]),
-      reading: new Places(places),
+      gate: new Gate({ allowedOrigins: [], loopbackOnly: false }, entrance),
+      entrance,
+      reading: new Places(bounds),
       peers: other.peers,
     },
   );

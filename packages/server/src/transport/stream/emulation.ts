@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { disconnects } from '@tutti/protocol';
 import type { Peers } from '../../cluster/peers.ts';
+import type { Entrance } from '../entrance.ts';
 import type { Places } from '../places.ts';
-import type { RemoteAddresses } from '../remote-addresses.ts';
 import type { UpgradeRefusal } from '../transport.ts';
 import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { EmulationRelay, relayedFrameBytesMax } from './emulation-relay.ts';
 import { readEmulationRequest, type EmulationRequest } from './emulation-request.ts';
-import { readable, type Gate } from './gate.ts';
+import { closing, readable, type Gate } from './gate.ts';
 import type { StreamLink } from './stream-connection.ts';
 
 /** JSON in a JSON string: every quote is escaped, and little else. */
@@ -21,7 +21,7 @@ const waitingBytes = 512;
 
 export interface EmulationSeams {
   readonly gate: Gate;
-  readonly addresses: RemoteAddresses;
+  readonly entrance: Entrance;
   /** Bounds the requests that are being read, as connections are: each may hold as much memory. */
   readonly reading: Places;
   /** The other nodes: their sessions are reached from here, and those of this node from there. */
@@ -73,13 +73,13 @@ export class Emulation {
 
   /** Answers, or says why not: then nothing was written. Never throws. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
-    const { gate, addresses, reading } = this.#seams;
+    const { gate, entrance, reading } = this.#seams;
     if (request.method === 'OPTIONS') return gate.preflight(request, response, this.methods);
     const refusal = gate.checkPage(request);
-    if (refusal !== undefined) return { ...refusal, headers: { Connection: 'close' } };
-    const address = addresses.of(request);
+    if (refusal !== undefined) return { ...refusal, headers: closing };
+    const address = entrance.addresses.of(request);
     const full = reading.full(address);
-    if (full !== undefined) return readable(request, gate.full(full));
+    if (full !== undefined) return readable(request, entrance.full(full));
     reading.take(address);
     try {
       return await this.#read(request, response);
@@ -153,7 +153,7 @@ export class Emulation {
     }
     const outcome = await this.#elsewhere.relay(asked);
     if (outcome === 'busy') {
-      return readable(request, this.#seams.gate.busy('relays', 'too many frames wait for other nodes'));
+      return readable(request, this.#seams.entrance.busy('relays', 'too many frames wait for other nodes'));
     }
     // That of a node that is gone: the client connects anew.
     if (outcome === 'gone') return readable(request, { status: 404, message: 'no such node here' });

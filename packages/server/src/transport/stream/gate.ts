@@ -1,22 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
+import type { Entrance } from '../entrance.ts';
 import { isPageAllowed, type OriginRules } from '../origin.ts';
-import type { NoPlace } from '../places.ts';
-import { Places } from '../places.ts';
-import type { AddressRefusal, UpgradeRefusal } from '../transport.ts';
+import type { UpgradeRefusal } from '../transport.ts';
 import { corsHeaders, preflightHeaders } from './cors.ts';
 
-/** Of bounds that do not say when they are free again. Clients add their own jitter (CON-4). */
-const retryAfterMs = 1_000;
+/** Of a body that nobody reads the rest would be taken for the next request. */
+export const closing = { Connection: 'close' };
 
-/** What every request to a stream, or for one, has to pass. */
+/** Which pages may ask for a stream, or send to one; and refusals that a page may read. */
 export class Gate {
   readonly #rules: OriginRules;
-  readonly #telemetry: Telemetry;
+  readonly #entrance: Pick<Entrance, 'count'>;
 
-  constructor(rules: OriginRules, telemetry: Telemetry) {
+  constructor(rules: OriginRules, entrance: Pick<Entrance, 'count'>) {
     this.#rules = rules;
-    this.#telemetry = telemetry;
+    this.#entrance = entrance;
   }
 
   /** Why the page of this request may not ask; undefined: it may. Each header counts only if it came once (S1, S4). */
@@ -27,28 +25,13 @@ export class Gate {
     }
     const told = { host: host?.[0], origin: origin?.[0], fetchSite: fetchSite?.[0] };
     if (isPageAllowed(told, this.#rules)) return undefined;
-    this.#count('origin');
+    this.#entrance.count('origin');
     return { status: 403, message: 'this page may not connect; the operator can add its origin to allowedOrigins' };
   }
 
   malformed(message: string, status = 400): UpgradeRefusal {
-    this.#count('malformed');
-    // Of a body that nobody reads the rest would be taken for the next request.
-    return { status, message, headers: { Connection: 'close' } };
-  }
-
-  full(reason: NoPlace): UpgradeRefusal {
-    return this.busy(reason, Places.message(reason));
-  }
-
-  tooOften({ reason, message, retryAfterMs: returnMs }: AddressRefusal): UpgradeRefusal {
-    return { ...this.busy(reason, message, returnMs), status: 429 };
-  }
-
-  busy(reason: string, message: string, returnMs: number = retryAfterMs): UpgradeRefusal {
-    this.#count(reason);
-    const headers = { 'Retry-After': String(Math.ceil(returnMs / 1_000)), Connection: 'close' };
-    return { status: 503, message, headers };
+    this.#entrance.count('malformed');
+    return { status, message, headers: closing };
   }
 
   /** Answers OPTIONS. */
@@ -62,10 +45,6 @@ export class Gate {
     response.writeHead(204, { ...corsHeaders(request), ...preflightHeaders(methods) });
     response.end();
     return undefined;
-  }
-
-  #count(reason: string): void {
-    this.#telemetry.count('handshakes_refused', 1, reason);
   }
 }
 

@@ -2,29 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Peers } from '../../cluster/peers.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Entrance, type EntranceOptions, type EntranceSeams } from '../entrance.ts';
 import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
 import { keptHeaders } from '../kept-headers.ts';
 import { Places } from '../places.ts';
-import { RemoteAddresses } from '../remote-addresses.ts';
-import type { AddressPace, Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import type { Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { readBody } from './body.ts';
 import { corsHeaders } from './cors.ts';
 import { Emulation } from './emulation.ts';
-import { Gate, readable } from './gate.ts';
+import { closing, Gate, readable } from './gate.ts';
 import type { StreamLink, StreamOwner } from './stream-connection.ts';
 import type { Opening, StreamKind } from './stream-kinds.ts';
 
-export interface StreamOptions extends OriginRules {
+export interface StreamOptions extends OriginRules, EntranceOptions {
   /** How requests name this node. */
   readonly nodeName: string;
   /** Bytes of one frame from a peer. */
   readonly frameBytesMax: number;
-  readonly connectionsMax: number;
-  readonly connectionsPerAddressMax: number;
-  /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[];
   /** Headers that are kept for hooks, by lower-case name. */
   readonly hookHeaders: readonly string[];
   /** Time for queued output; then the connection is terminated. */
@@ -43,41 +38,31 @@ export const streamDefaults: StreamOptions = {
   closeTimeoutMs: 5_000,
 };
 
-export interface StreamSeams {
+export interface StreamSeams extends EntranceSeams {
   readonly clock: Clock;
   readonly random: Random;
-  readonly telemetry: Telemetry;
-  /** Without it everybody is admitted. */
-  readonly admission?: Admission;
-  /** Without it an address may come as often as it likes. */
-  readonly pace?: AddressPace;
-  /** Shared with the other transports of the node; without it the bounds of the options hold here alone. */
-  readonly places?: Places;
   /** Other nodes, whose sessions may be asked for here. */
   readonly peers: Peers;
 }
 
 const keepAliveAfterMs = 25_000;
-const everybody: Admission = { admit: () => undefined, giveBack: () => undefined };
 
 /** What the streams of one node share: who may open one, and the requests of their peers. */
 export class StreamHub {
   readonly options: StreamOptions;
   readonly seams: StreamSeams;
+  readonly entrance: Entrance;
   readonly gate: Gate;
-  readonly addresses: RemoteAddresses;
-  readonly places: Places;
   readonly emulation: Emulation;
 
   constructor(options: Partial<StreamOptions>, seams: StreamSeams) {
     this.options = { ...streamDefaults, ...options };
     this.seams = seams;
-    this.gate = new Gate(this.options, seams.telemetry);
-    this.addresses = new RemoteAddresses(this.options.trustedProxies);
-    this.places = seams.places ?? new Places(this.options);
+    this.entrance = new Entrance(this.options, seams, closing);
+    this.gate = new Gate(this.options, this.entrance);
     const reading = new Places(this.options);
     const { peers } = seams;
-    this.emulation = new Emulation(this.options, { gate: this.gate, addresses: this.addresses, reading, peers });
+    this.emulation = new Emulation(this.options, { gate: this.gate, entrance: this.entrance, reading, peers });
   }
 }
 
@@ -89,7 +74,6 @@ export class StreamTransport implements Transport {
   readonly readsBody = true;
   readonly #kind: StreamKind;
   readonly #hub: StreamHub;
-  readonly #admission: Admission;
   readonly #connections: OpenConnections<StreamLink>;
   readonly #owner: StreamOwner;
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
@@ -99,8 +83,7 @@ export class StreamTransport implements Transport {
     this.#hub = hub;
     this.name = kind.name;
     this.methods = [...kind.methods, 'OPTIONS'];
-    this.#admission = hub.seams.admission ?? everybody;
-    this.#connections = new OpenConnections(hub.seams.clock, hub.options.closeTimeoutMs, hub.places);
+    this.#connections = new OpenConnections(hub.seams.clock, hub.options.closeTimeoutMs, hub.entrance.places);
     this.#owner = {
       clock: hub.seams.clock,
       telemetry: hub.seams.telemetry,
@@ -135,35 +118,30 @@ export class StreamTransport implements Transport {
 
   /** Takes the response, or says why not: then nothing was written to it, and the caller answers. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
-    const { gate } = this.#hub;
+    const { gate, entrance } = this.#hub;
     // It waits behind another response on the same socket, which may be a stream: no end, no bound.
     if (response.socket === null) {
       request.socket.destroy();
       return undefined;
     }
     if (request.method === 'OPTIONS') return gate.preflight(request, response, this.methods);
-    // First, because nothing costs less (CON-2).
-    const refused = this.#admission.admit();
-    if (refused !== undefined) {
-      return readable(request, gate.busy(refused.reason, 'the node takes no connection now', refused.retryAfterMs));
-    }
+    const busy = entrance.admit();
+    if (busy !== undefined) return readable(request, busy);
     const refusal = await this.#take(request, response);
-    if (refusal !== undefined) this.#admission.giveBack();
+    if (refusal !== undefined) entrance.giveBack();
     return refusal;
   }
 
   /** A place is taken before the body is read, which may take its time. */
   async #take(request: IncomingMessage, response: ServerResponse): Promise<UpgradeRefusal | undefined> {
-    const { gate, addresses, places, seams } = this.#hub;
+    const { gate, entrance } = this.#hub;
+    const { places } = entrance;
     const accept = this.#accept;
-    if (accept === undefined) return readable(request, gate.busy('draining', 'the node is stopping'));
-    const address = addresses.of(request);
-    const often = seams.pace?.admit(address);
-    if (often !== undefined) return readable(request, gate.tooOften(often));
-    const full = places.full(address);
-    if (full !== undefined) return readable(request, gate.full(full));
+    if (accept === undefined) return readable(request, entrance.draining());
+    const address = entrance.addressOf(request);
+    if (typeof address !== 'string') return readable(request, address);
     const foreign = gate.checkPage(request);
-    if (foreign !== undefined) return { ...foreign, headers: { Connection: 'close' } };
+    if (foreign !== undefined) return { ...foreign, headers: closing };
     places.take(address);
     const opening = await this.#read(request);
     if (opening === 'cut off' || response.destroyed) {

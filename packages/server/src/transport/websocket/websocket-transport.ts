@@ -5,23 +5,17 @@ import { jsonCodec } from '@tutti/protocol/json';
 import { protobufCodec } from '@tutti/protocol/protobuf';
 import { WebSocketServer, type ServerOptions, type WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
-import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Entrance, type EntranceOptions, type EntranceSeams } from '../entrance.ts';
 import { OpenConnections } from '../open-connections.ts';
 import type { OriginRules } from '../origin.ts';
 import { keptHeaders } from '../kept-headers.ts';
-import { Places } from '../places.ts';
-import { RemoteAddresses } from '../remote-addresses.ts';
-import type { AddressPace, Admission, Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
+import type { Connection, ConnectionHandler, Transport, UpgradeRefusal } from '../transport.ts';
 import { checkHandshake, protobufSubprotocol } from './handshake.ts';
 import { WebSocketConnection, type ConnectionOwner, type PeerFacts } from './websocket-connection.ts';
 
-export interface WebSocketOptions extends OriginRules {
+export interface WebSocketOptions extends OriginRules, EntranceOptions {
   /** Bytes of one message from a peer, all its fragments together. */
   readonly frameBytesMax: number;
-  readonly connectionsMax: number;
-  readonly connectionsPerAddressMax: number;
-  /** Addresses or networks (`10.0.0.0/8`) whose X-Forwarded-For is believed. */
-  readonly trustedProxies: readonly string[];
   /** Headers that are kept for hooks, by lower-case name. */
   readonly hookHeaders: readonly string[];
   /** Time for queued output and the closing handshake; then the connection is terminated. */
@@ -45,9 +39,6 @@ export const webSocketDefaults: WebSocketOptions = {
 const fragmentsMax = 64;
 const bufferedChunksMax = 1_024;
 const pendingPongsMax = 16;
-const everybody: Admission = { admit: () => undefined, giveBack: () => undefined };
-/** Of bounds that do not say when they are free again. Clients add their own jitter (CON-4). */
-const retryAfterMs = 1_000;
 
 /**
  * WebSockets on an HTTP server that hands over its requests to upgrade. Compression is off and stays
@@ -57,29 +48,16 @@ export class WebSocketTransport implements Transport {
   readonly name = 'websocket';
   readonly #options: WebSocketOptions;
   readonly #server: WebSocketServer;
-  readonly #addresses: RemoteAddresses;
+  readonly #entrance: Entrance;
   readonly #owner: ConnectionOwner;
   readonly #connections: OpenConnections<WebSocketConnection>;
-  readonly #places: Places;
-  readonly #pace: AddressPace | undefined;
   #isSweepTimerSet = false;
-  readonly #admission: Admission;
   #accept: ((connection: Connection) => ConnectionHandler) | undefined;
 
-  /**
-   * Without `admission` everybody is admitted, as often as `pace` lets each address (or as it likes), up to
-   * `places`; without those up to the bounds in `options`.
-   */
-  constructor(
-    options: Partial<WebSocketOptions>,
-    seams: { clock: Clock; telemetry: Telemetry; admission?: Admission; pace?: AddressPace; places?: Places },
-  ) {
+  constructor(options: Partial<WebSocketOptions>, seams: EntranceSeams & { readonly clock: Clock }) {
     this.#options = { ...webSocketDefaults, ...options };
-    this.#admission = seams.admission ?? everybody;
-    this.#addresses = new RemoteAddresses(this.#options.trustedProxies);
-    this.#places = seams.places ?? new Places(this.#options);
-    this.#pace = seams.pace;
-    this.#connections = new OpenConnections(seams.clock, this.#options.closeTimeoutMs, this.#places);
+    this.#entrance = new Entrance(this.#options, seams);
+    this.#connections = new OpenConnections(seams.clock, this.#options.closeTimeoutMs, this.#entrance.places);
     this.#owner = {
       clock: seams.clock,
       telemetry: seams.telemetry,
@@ -116,27 +94,21 @@ export class WebSocketTransport implements Transport {
    * caller answers. Never throws.
    */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
-    // First, because nothing costs less (CON-2).
-    const refused = this.#admission.admit();
-    if (refused !== undefined) {
-      return this.#busy(refused.reason, 'the node takes no connection now', refused.retryAfterMs);
-    }
+    const busy = this.#entrance.admit();
+    if (busy !== undefined) return busy;
     const refusal = this.#take(request, socket, head);
-    if (refusal !== undefined) this.#admission.giveBack();
+    if (refusal !== undefined) this.#entrance.giveBack();
     return refusal;
   }
 
   #take(request: IncomingMessage, socket: Duplex, head: Buffer): UpgradeRefusal | undefined {
     const accept = this.#accept;
-    if (accept === undefined) return this.#busy('draining', 'the node is stopping');
-    const address = this.#addresses.of(request);
-    const often = this.#pace?.admit(address);
-    if (often !== undefined) return this.#busy(often.reason, often.message, often.retryAfterMs, 429);
-    const full = this.#places.full(address);
-    if (full !== undefined) return this.#busy(full, Places.message(full));
+    if (accept === undefined) return this.#entrance.draining();
+    const address = this.#entrance.addressOf(request);
+    if (typeof address !== 'string') return address;
     const handshake = checkHandshake(request, this.#options);
     if (!handshake.accepted) {
-      this.#count(handshake.refusal.status === 403 ? 'origin' : 'malformed');
+      this.#entrance.count(handshake.refusal.status === 403 ? 'origin' : 'malformed');
       return handshake.refusal;
     }
     const codec = handshake.format === 'protobuf' ? protobufCodec : jsonCodec;
@@ -145,15 +117,6 @@ export class WebSocketTransport implements Transport {
       this.#open(ws, socket, codec, facts, accept);
     });
     return undefined;
-  }
-
-  #busy(reason: string, message: string, returnMs = retryAfterMs, status = 503): UpgradeRefusal {
-    this.#count(reason);
-    return { status, message, headers: { 'Retry-After': String(Math.ceil(returnMs / 1_000)) } };
-  }
-
-  #count(reason: string): void {
-    this.#owner.telemetry.count('handshakes_refused', 1, reason);
   }
 
   #wsOptions(): ServerOptions {
@@ -182,7 +145,7 @@ export class WebSocketTransport implements Transport {
   ): void {
     const connection = new WebSocketConnection(ws, socket, codec, facts, this.#owner);
     this.#connections.add(connection);
-    this.#places.take(facts.remoteAddress);
+    this.#entrance.places.take(facts.remoteAddress);
     this.#sweepLater();
     try {
       connection.begin(accept(connection));
