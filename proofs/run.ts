@@ -9,6 +9,7 @@ import { hooks } from './hooks.ts';
 import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
 import { killNode } from './kill-node.ts';
+import { natsMemory } from './nats-memory.ts';
 import { partition } from './partition.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
@@ -45,6 +46,7 @@ const proofs: readonly Proof[] = [
   killNode,
   busLoss,
   partition,
+  natsMemory,
 ];
 
 const usage = `npm run proof                       lists the proofs

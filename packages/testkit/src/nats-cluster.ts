@@ -174,6 +174,13 @@ export class NatsServer {
     return (await this.#ask('/healthz'))?.['status'] === 'ok';
   }
 
+  /** Resident memory of its process. Throws where it does not answer. */
+  async memoryBytes(): Promise<number> {
+    const bytes = (await this.#ask('/varz'))?.['mem'];
+    if (typeof bytes !== 'number') throw new Error(`${this.name} does not tell its memory`);
+    return bytes;
+  }
+
   /** Its streams, as far as it knows of them. Never rejects. */
   async streams(): Promise<readonly StreamDetail[]> {
     const answer = (await this.#ask('/jsz?streams=true')) as JszAnswer | undefined;

@@ -5,7 +5,9 @@ import { Fault } from '../../core/fault.ts';
 import { PositionConflict, type HistoryRetention, type PublishOutcome } from '../broker.ts';
 import type { LogReader, Place, StoredRecord } from './log-reader.ts';
 import type { NatsLink } from './nats-link.ts';
-import { encodeRecord, recordOverheadBytes, topOf, type LogRecord, type RecordPublication } from './record.ts';
+import { mustFit, Refused, type Ack, type RecordSender } from './record-sender.ts';
+import { encodeRecord, topOf, type LogRecord, type RecordPublication } from './record.ts';
+import { Unanswered, UnknownOutcome } from './unanswered.ts';
 
 /** What is to be done to one channel, in the order of the calls. */
 export type Task = PublishTask | PassTask | RemoveTask;
@@ -45,16 +47,12 @@ export interface WriterHost {
   readonly link: NatsLink;
   readonly reader: LogReader;
   readonly clock: Clock;
-  /** Milliseconds one attempt may take. */
-  readonly attemptMs: number;
+  readonly sender: RecordSender;
   readonly place: () => Place;
   readonly liveSubject: string;
   /** To this node's own subscribers. */
   readonly give: (record: LogRecord) => void;
   readonly newId: () => string;
-  /** Bounds the appends that a node has under way, of all channels together. */
-  readonly enter: () => Promise<void> | undefined;
-  readonly leave: () => void;
   /** A task is done, well or not. */
   readonly settled: (task: Task) => void;
 }
@@ -62,7 +60,6 @@ export interface WriterHost {
 const batchPublicationsMax = 100;
 const batchBytesMax = 256 * 1024;
 const retryDelayMs = 25;
-const codes = { wrongSequence: 10071, wrongSequenceUnknown: 10164 } as const;
 
 /** The end of a channel's log, without its payloads: it is remembered for many channels. */
 interface LogEnd {
@@ -75,20 +72,14 @@ interface LogEnd {
   readonly isMarker: boolean;
 }
 
-/** What NATS said to an append. */
-interface Ack {
-  readonly seq: number;
-  readonly duplicate: boolean;
-}
-
 /**
  * Writes one channel for this node, one record at a time; what is published meanwhile goes into the next.
  *
  * A record is appended only behind the one that was last when it was made (expected last subject
  * sequence), so the offsets in it are right wherever it was made, and the order of calls is the order of
  * the log (DEL-4). Another node that was quicker makes the append fail, and it is made again behind that
- * node's. Each record has an id by which the stream knows a repetition: when an answer is lost, the append
- * is repeated until it is known whether it is in the log, or the time is up.
+ * node's. When an answer is lost, the append is repeated behind the same record, or looked for behind it, until
+ * it is known whether it is in the log, or the time is up (unanswered.ts).
  */
 export class ChannelWriter {
   readonly #host: WriterHost;
@@ -175,7 +166,7 @@ export class ChannelWriter {
   async #claim(subject: string): Promise<boolean> {
     const wanted = headers();
     wanted.set('Nats-Expected-Last-Subject-Sequence', '0');
-    const answer = await this.#send(subject, new Uint8Array(0), wanted);
+    const answer = await this.#host.sender.send(subject, new Uint8Array(0), wanted);
     if (answer instanceof Refused && answer.isWrongSequence) return false;
     if (answer instanceof Refused) throw answer.fault;
     return true;
@@ -202,9 +193,16 @@ export class ChannelWriter {
     const { newId } = this.#host;
     const id = newId();
     const publications = batch.map(({ publication }) => publication);
-    let wasSent = false;
+    let doubt: Unanswered | undefined;
     await this.#until(Math.max(...batch.map(({ deadlineMs }) => deadlineMs)), async () => {
       const { sequence, top, floor: oldFloor } = await this.#known();
+      if (doubt !== undefined && sequence !== doubt.behind) {
+        const fate = await doubt.fate(this.#host.reader, this.#host.place());
+        // Where there is a key, the stream itself knows.
+        if (fate === 'unknown' && keyId === undefined) throw new UnknownOutcome();
+        doubt = undefined;
+        if (typeof fate === 'object') return this.#found(batch, fate.stored);
+      }
       if (expected !== undefined && !isAt(expected, top)) {
         if (keyId === undefined || isAt({ ...expected, epoch: '' }, top)) throw new PositionConflict(top);
         // Had it won before, it would stand right behind the position that it expected.
@@ -226,41 +224,47 @@ export class ChannelWriter {
         ttlMs: retention.ttlMs,
         publications,
       };
-      const ids = headers();
-      ids.set('Nats-Msg-Id', keyId ?? id);
-      const isRepeated = wasSent;
-      wasSent = true;
-      const answer = await this.#append(record, sequence, ids);
-      if (answer instanceof Refused) return answer;
-      if (answer.duplicate) return this.#repeated(batch, answer.seq, { id, isKeyed: keyId !== undefined });
+      const wanted = headers();
+      // Each id stays in the memory of NATS for the whole window, so only who asked for it has one.
+      if (keyId !== undefined) wanted.set('Nats-Msg-Id', keyId);
+      const wasInDoubt = doubt !== undefined;
+      const answer = await this.#append(record, sequence, wanted, () => {
+        doubt = new Unanswered(id, top.offset, sequence);
+      });
+      if (answer instanceof Refused) {
+        // This attempt is over; an earlier one behind the same record may have been what it lost to.
+        if (answer.isWrongSequence && !wasInDoubt) doubt = undefined;
+        return answer;
+      }
+      if (answer.duplicate) return this.#repeated(batch, answer.seq, id);
       this.#settle(batch, record, false);
       // An earlier answer was lost: somebody else's live delivery may have been, too.
-      if (isRepeated) this.#sayAgain(record);
+      if (wasInDoubt) this.#sayAgain(record);
       return {};
     });
   }
 
-  /** The stream had it already: by an append of ours whose answer was lost, or by somebody's before. */
-  async #repeated(
-    batch: readonly PublishTask[],
-    sequence: number,
-    { id, isKeyed }: { id: string; isKeyed: boolean },
-  ): Promise<object> {
+  /** The stream knows the key: by an append of ours whose answer was lost, or by somebody's before. */
+  async #repeated(batch: readonly PublishTask[], sequence: number, id: string): Promise<object> {
     const stored = await this.#host.reader.at(this.#host.place(), sequence);
     this.#end = undefined;
-    const isOurs = stored?.record.id === id || (stored === undefined && !isKeyed);
-    if (stored === undefined) {
-      // Trimmed away since: it took effect, but nobody can say any more where.
-      for (const task of batch) task.resolve({ duplicate: !isOurs });
-      return {};
+    if (stored?.record.id === id) return this.#found(batch, stored.record);
+    for (const task of batch) {
+      if (stored === undefined) {
+        // Trimmed away since: it took effect, but nobody can say any more where.
+        task.resolve({ duplicate: true });
+      } else {
+        const { epoch, previous } = stored.record;
+        task.resolve({ position: { offset: previous + 1, epoch }, duplicate: true });
+      }
     }
-    if (isOurs) {
-      this.#settle(batch, stored.record, false);
-      this.#sayAgain(stored.record);
-    } else {
-      const { epoch, previous } = stored.record;
-      for (const task of batch) task.resolve({ position: { offset: previous + 1, epoch }, duplicate: true });
-    }
+    return {};
+  }
+
+  /** Ours is in the log, and we were not told. */
+  #found(batch: readonly PublishTask[], stored: LogRecord): object {
+    this.#settle(batch, stored, false);
+    this.#sayAgain(stored);
     return {};
   }
 
@@ -289,26 +293,17 @@ export class ChannelWriter {
     return (this.#end = last === undefined ? empty : endOf(last));
   }
 
-  async #append(record: LogRecord, behind: number, wanted: ReturnType<typeof headers>): Promise<Ack | Refused> {
+  async #append(
+    record: LogRecord,
+    behind: number,
+    wanted: ReturnType<typeof headers>,
+    onSent?: () => void,
+  ): Promise<Ack | Refused> {
     wanted.set('Nats-Expected-Last-Subject-Sequence', String(behind));
-    const bytes = encodeRecord(record);
-    mustFit(this.#host.link, bytes);
-    const answer = await this.#send(this.#host.place().subject, bytes, wanted);
+    const { sender, place } = this.#host;
+    const answer = await sender.send(place().subject, encodeRecord(record), wanted, onSent);
     if (!(answer instanceof Refused) && !answer.duplicate) this.#end = endOf({ sequence: answer.seq, record });
     return answer;
-  }
-
-  async #send(subject: string, bytes: Uint8Array, wanted: ReturnType<typeof headers>): Promise<Ack | Refused> {
-    const { link, attemptMs, enter, leave } = this.#host;
-    await enter();
-    try {
-      const message = await link.request(subject, bytes, { headers: wanted, timeoutMs: attemptMs });
-      const answer = message.json<Partial<Ack> & { error?: { err_code?: number; description?: string } }>();
-      if (answer.error !== undefined) return new Refused(answer.error.err_code ?? 0, answer.error.description ?? '');
-      return { seq: answer.seq ?? 0, duplicate: answer.duplicate === true };
-    } finally {
-      leave();
-    }
   }
 
   /**
@@ -323,7 +318,7 @@ export class ChannelWriter {
         const wasRemembered = this.#end !== undefined;
         const answer = await attempt().catch((error: unknown) => {
           if (!(error instanceof PositionConflict) || !wasRemembered) throw error;
-          return new Refused(codes.wrongSequence, error.message);
+          return Refused.wrongSequence(error.message);
         });
         if (!(answer instanceof Refused)) return;
         this.#end = undefined;
@@ -331,7 +326,7 @@ export class ChannelWriter {
         if (answer.isWrongSequence && this.#host.clock.monotonic() < deadlineMs) continue;
       } catch (error) {
         this.#end = undefined;
-        if (error instanceof PositionConflict || (error instanceof Fault && !error.retryable)) throw error;
+        if (isFinal(error)) throw error;
         failure = faultOf(error);
       }
       if (this.#host.clock.monotonic() + retryDelayMs >= deadlineMs) throw failure;
@@ -342,31 +337,18 @@ export class ChannelWriter {
   }
 }
 
-/** NATS understood, and did not append. */
-class Refused {
-  readonly code: number;
-  readonly #description: string;
-
-  constructor(code: number, description: string) {
-    this.code = code;
-    this.#description = description;
-  }
-
-  get isWrongSequence(): boolean {
-    return this.code === codes.wrongSequence || this.code === codes.wrongSequenceUnknown;
-  }
-
-  get fault(): Fault {
-    const why = this.isWrongSequence ? 'too many nodes publish to this channel at once' : this.#description;
-    return new Fault('broker', `NATS did not append: ${why}`, { retryable: true });
-  }
-}
-
 function endOf({ sequence, record }: StoredRecord): LogEnd {
   const { epoch, floor, ttlMs, publications } = record;
   const newestMs = publications.at(-1)?.time ?? 0;
   const top = { offset: topOf(record), epoch };
   return { sequence, top, floor, ttlMs, newestMs, isMarker: publications.length === 0 };
+}
+
+/** To try again would not change it. */
+function isFinal(error: unknown): boolean {
+  return (
+    error instanceof PositionConflict || error instanceof UnknownOutcome || (error instanceof Fault && !error.retryable)
+  );
 }
 
 function isPlain({ keyId, expected }: PublishTask): boolean {
@@ -379,14 +361,6 @@ function isSameRetention(a: HistoryRetention, b: HistoryRetention): boolean {
 
 function isAt(expected: Position, top: Position): boolean {
   return top.offset === expected.offset && (expected.epoch === '' || top.epoch === expected.epoch);
-}
-
-function mustFit(link: NatsLink, bytes: Uint8Array): void {
-  const bytesMax = link.connection.info?.max_payload ?? Infinity;
-  // Republished with headers that say where it lies.
-  if (bytes.byteLength + recordOverheadBytes <= bytesMax) return;
-  const message = `a publication of ${bytes.byteLength} bytes is too large for this NATS: raise its max_payload (now ${bytesMax})`;
-  throw new Fault('broker', message, { retryable: false });
 }
 
 function faultOf(error: unknown): Fault {

@@ -61,6 +61,11 @@ export class LogReader {
     return this.#ask(stream, { seq: sequence });
   }
 
+  /** The first record behind a sequence that is still there, as the leader has it; undefined where there is none. */
+  next({ stream, subject }: Place, behind: number): Promise<StoredRecord | undefined> {
+    return this.#ask(stream, { seq: behind + 1, next_by_subj: subject });
+  }
+
   /** The record that holds an offset; undefined where it is gone or never was. */
   async holding(place: Place, offset: number): Promise<LogRecord | undefined> {
     const last = await this.last(place);

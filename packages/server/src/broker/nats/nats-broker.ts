@@ -18,6 +18,7 @@ import { Expiry } from './expiry.ts';
 import { LiveFeed } from './live-feed.ts';
 import { LogReader, type Place } from './log-reader.ts';
 import type { NatsLink } from './nats-link.ts';
+import { RecordSender } from './record-sender.ts';
 import { publicationOverheadBytes, toRecordPublication } from './record.ts';
 import { setUpStreams, type GrantedStream, type StreamNeed } from './stream-set-up.ts';
 import { keyHash, namesOf, type Names } from './subjects.ts';
@@ -75,7 +76,7 @@ export class NatsBroker implements Broker {
   readonly #reader: LogReader;
   readonly #feed: LiveFeed;
   readonly #expiry: Expiry;
-  readonly #gate = new AppendGate(appendsAtOnceMax);
+  readonly #sender: RecordSender;
   readonly #writers = new Map<string, ChannelWriter>();
   readonly #strangers: SeldomWarning;
   readonly #idPrefix: string;
@@ -96,6 +97,8 @@ export class NatsBroker implements Broker {
     this.#idPrefix = random.id();
     this.#strangers = new SeldomWarning(clock, log);
     this.#reader = new LogReader({ link, clock, timeoutMs: attemptMs });
+    const gate = new AppendGate(appendsAtOnceMax);
+    this.#sender = new RecordSender({ link, attemptMs, enter: () => gate.enter(), leave: () => gate.leave() });
     this.#feed = new LiveFeed({
       link,
       subjectOf: (channel) => this.#names.live(options.namespaceOf(channel), channel),
@@ -229,13 +232,11 @@ export class NatsBroker implements Broker {
   #hostOf(channel: string): WriterHost {
     const { link, clock, namespaceOf } = this.#options;
     return {
-      ...{ link, clock, attemptMs, reader: this.#reader },
+      ...{ link, clock, reader: this.#reader, sender: this.#sender },
       place: () => this.#place(channel),
       liveSubject: this.#names.live(namespaceOf(channel), channel),
       give: (record) => this.#feed.give(channel, record),
       newId: () => `${this.#idPrefix}${(this.#ids++).toString(36)}`,
-      enter: () => this.#gate.enter(),
-      leave: () => this.#gate.leave(),
       settled: ({ bytes }) => {
         this.#pendingBytes -= bytes;
         if (this.#pendingBytes === 0) this.#drained?.resolve();
