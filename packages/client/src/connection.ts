@@ -313,6 +313,8 @@ export class Connection {
   }
 
   #ended(code: number, reason: string): void {
+    // No proxy on the way sends these: the server was reached, whatever it said.
+    if (code >= 3000 || code === 1009) this.#isAnswered = true;
     if (code === 3005) this.#tokens.expire();
     const hint = /\bretry=(\d+)/.exec(reason)?.[1];
     const why: Why = { code, reason, ...(hint === undefined ? {} : { hintMs: Math.min(Number(hint), hintMsMax) }) };
@@ -320,9 +322,8 @@ export class Connection {
     else this.#handle(isReconnectCode(code) ? 'lost' : 'refused', why);
   }
 
-  /** An answer, too. Only what was too big itself is given up; nothing of its frame took effect. All else is repeated as after any cut. */
+  /** Only what was too big itself is given up; nothing of its frame took effect. All else is repeated as after any cut. */
   #endedTooBig(why: Why): void {
-    this.#isAnswered = true;
     const culprit = this.#frames.refused();
     // Reconnecting would end the same way.
     if (culprit === undefined) {

@@ -70,6 +70,17 @@ test('CON-7: a WebSocket that is refused twice, or swallowed once, gives way to 
   swallowed.tutti.close();
 });
 
+test('CON-7: closes that only the server can send, before any answer, are no blocked WebSocket', async () => {
+  const http = new FakeHttp();
+  const scene = setScene({ transports: all, fetch: http.fetch }, (server) => {
+    server.answers.connect = (_, socket) => void queueMicrotask(() => socket.end(3001, 'shutdown'));
+  });
+  await scene.pass(120_000);
+  assert.ok(scene.server.sockets.length > 5, `${scene.server.sockets.length} WebSockets`);
+  assert.deepEqual(http.opened, []);
+  scene.tutti.close();
+});
+
 test('CON-7: WebSocket is looked for again beside the stream, and taken once it opens', async () => {
   const { server, tutti, transports, pass, changes, http } = setBlocked('refuse');
   const stay = async (ms: number): Promise<void> => {
