@@ -1,6 +1,5 @@
 import type { Command, ConnectRequest, ConnectResult, ErrorReply, Push, Reply } from '@tutti/protocol';
 import { isReconnectCode } from '@tutti/protocol';
-import { Backoff } from './backoff.ts';
 import type { CommandBody, OnReply } from './calls.ts';
 import { Calls } from './calls.ts';
 import { connectionTable, type ConnectionEvent, type ConnectionState } from './connection-state.ts';
@@ -9,6 +8,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { Link } from './link.ts';
 import type { Settings } from './options.ts';
 import type { Timer } from './platform.ts';
+import { RetryPause } from './retry-pause.ts';
 import { TokenRefresh, type Expiry } from './token-refresh.ts';
 import { TokenSource } from './token-source.ts';
 import type { TransportName } from './transports.ts';
@@ -67,7 +67,7 @@ export class Connection {
   #isAnswered = false;
   readonly #frames: FrameBound;
   readonly #calls: Calls;
-  readonly #backoff: Backoff;
+  readonly #pause: RetryPause;
   readonly #heartbeat: Heartbeat;
   readonly #tokens: TokenSource;
   readonly #refresh: TokenRefresh;
@@ -77,9 +77,6 @@ export class Connection {
   #attempt = 0;
   /** The server wants its pings answered. */
   #pongs = false;
-  #connectedAt: number | undefined;
-  #retryAt = 0;
-  #notBefore = 0;
   #stopWatching: (() => void) | undefined;
 
   constructor(url: string, settings: Settings, owner: ConnectionOwner) {
@@ -90,7 +87,7 @@ export class Connection {
     this.#ways = new Ways(url, settings, () => this.lost('WebSocket can be had again'));
     this.#frames = new FrameBound(settings.frameBytesMax);
     this.#calls = new Calls(settings.codec, this.#frames, (commands) => this.#link?.send(commands));
-    this.#backoff = new Backoff({ minMs: settings.reconnectMinMs, maxMs: settings.reconnectMaxMs }, random);
+    this.#pause = new RetryPause(settings);
     this.#heartbeat = new Heartbeat(clock, () => this.lost('no frame from the server in time'));
     this.#tokens = new TokenSource(clock, timeoutMs, settings.token, settings.getToken);
     this.#refresh = new TokenRefresh(clock, random, this.#tokens, timeoutMs, {
@@ -170,18 +167,18 @@ export class Connection {
         return undefined;
       case 'resume':
         this.#timer?.cancel();
-        this.#connectedAt = this.#settings.clock.monotonic();
+        this.#pause.connected();
         return undefined;
       case 'wait':
         if (this.#link !== undefined && !this.#isAnswered) this.#ways.failed(why.isSwallowed);
         this.#dropLink();
-        return this.#wait(why.hintMs ?? 0);
+        return this.#retryIn(this.#pause.begin(why.hintMs ?? 0));
       case 'hasten':
-        this.#hasten();
+        this.#retryIn(this.#pause.hasten());
         return undefined;
       case 'stop':
         this.#dropLink();
-        this.#backoff.reset();
+        this.#pause.reset();
         // Whoever connects again may be another user.
         this.#tokens.forget();
         return undefined;
@@ -344,29 +341,10 @@ export class Connection {
     this.#handle('refused', { code: error.code, reason: error.message });
   }
 
-  /** Returns the milliseconds until the next attempt. A hint is the earliest time; the jitter comes on top. */
-  #wait(hintMs: number): number {
-    const now = this.#settings.clock.monotonic();
-    if (this.#connectedAt !== undefined && now - this.#connectedAt >= this.#settings.stableMs) this.#backoff.reset();
-    this.#connectedAt = undefined;
-    this.#notBefore = now + hintMs;
-    const retryMs = hintMs + this.#backoff.next();
-    this.#retryIn(retryMs);
-    return retryMs;
-  }
-
-  /** The network is back: soon, but not in step with the other clients behind the same router. */
-  #hasten(): void {
-    const now = this.#settings.clock.monotonic();
-    const jitterMs = this.#settings.reconnectMinMs * (0.1 + 0.9 * this.#settings.random.next());
-    this.#retryIn(Math.max(this.#notBefore - now, Math.min(this.#retryAt - now, jitterMs), 0));
-  }
-
-  #retryIn(ms: number): void {
-    const { clock } = this.#settings;
+  #retryIn(ms: number): number {
     this.#timer?.cancel();
-    this.#retryAt = clock.monotonic() + ms;
-    this.#timer = clock.after(ms, () => this.#handle('retry', { code: 0, reason: 'retry' }));
+    this.#timer = this.#settings.clock.after(ms, () => this.#handle('retry', { code: 0, reason: 'retry' }));
+    return ms;
   }
 
   #network(event: 'online' | 'offline'): void {

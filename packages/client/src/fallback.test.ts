@@ -73,7 +73,10 @@ test('CON-7: a WebSocket that is refused twice, or swallowed once, gives way to 
 test('CON-7: closes that only the server can send, before any answer, are no blocked WebSocket', async () => {
   const http = new FakeHttp();
   const scene = setScene({ transports: all, fetch: http.fetch }, (server) => {
-    server.answers.connect = (_, socket) => void queueMicrotask(() => socket.end(3001, 'shutdown'));
+    server.answers.connect = (_, socket) => {
+      queueMicrotask(() => socket.end(3001, 'shutdown'));
+      return undefined;
+    };
   });
   await scene.pass(120_000);
   assert.ok(scene.server.sockets.length > 5, `${scene.server.sockets.length} WebSockets`);
