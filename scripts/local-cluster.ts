@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { configureNginx } from '@tutti/testkit/proxies';
 import { freePort } from '@tutti/testkit/spawn-node';
 import { root } from './files.ts';
 
@@ -39,13 +40,9 @@ export class LocalCluster {
   }
 
   async startNginx(program: string, port: number, nodes: readonly RunningNode[]): Promise<void> {
-    const file = join(this.#folder, 'nginx.conf');
-    await writeFile(file, nginxConfiguration(this.#folder, port, nodes));
-    const errors = join(this.#folder, 'error.log');
-    await this.#answering(
-      this.#spawn(program, ['-p', this.#folder, '-c', file, '-e', errors], 'nginx', true),
-      `http://127.0.0.1:${port}/health`,
-    );
+    const folder = await mkdtemp(join(this.#folder, 'nginx-'));
+    const args = await configureNginx({ folder, port, targets: nodes.map((node) => node.port) });
+    await this.#answering(this.#spawn(program, args, 'nginx', true), `http://127.0.0.1:${port}/health`);
   }
 
   /** Also while something is being started, which then fails. */
@@ -123,42 +120,4 @@ class ChildLog {
   show(): void {
     this.#isShown = true;
   }
-}
-
-/** No sticky sessions: any node takes any request, and what a node that is down does not take goes on to the next. */
-function nginxConfiguration(folder: string, port: number, nodes: readonly RunningNode[]): string {
-  const servers = nodes.map((node) => `    server 127.0.0.1:${node.port} max_fails=0;`).join('\n');
-  return `daemon off;
-master_process off;
-pid ${folder}/nginx.pid;
-events { worker_connections 10240; }
-http {
-  access_log off;
-  client_body_temp_path ${folder}/body;
-  proxy_temp_path ${folder}/proxy;
-  fastcgi_temp_path ${folder}/fastcgi;
-  uwsgi_temp_path ${folder}/uwsgi;
-  scgi_temp_path ${folder}/scgi;
-  map $http_upgrade $connection_header { default upgrade; '' ''; }
-  upstream nodes {
-    random;
-${servers}
-  }
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass http://nodes;
-      proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_header;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_buffering off;
-      proxy_read_timeout 60s;
-      proxy_connect_timeout 1s;
-      proxy_next_upstream error timeout;
-    }
-  }
-}
-`;
 }

@@ -5,13 +5,16 @@ import type { TransportName } from '@tutti/client';
 import {
   connectClient,
   eventually,
+  MemoryBusNetwork,
   PlainEventSource,
+  SeededRandom,
   startHaproxy,
   startNginx,
   startNode,
   type RunningProxy,
   type StartedNode,
 } from '@tutti/testkit';
+import { MemoryBroker, SystemClock } from '@tutti/server/internal';
 import { requireService } from '@tutti/testkit/services';
 
 // The configurations of deploy/, with the real proxies. How they are kept alive over a long silence,
@@ -26,6 +29,19 @@ const settings = { allowAnonymous: true, trustedProxies: ['127.0.0.1'], pingInte
 const namespaces = { log: { historySize: 100 } };
 const timeout = 60_000;
 
+const clock = new SystemClock();
+const random = new SeededRandom(7);
+const network = new MemoryBusNetwork(clock, random.fork());
+
+/** Each has channels of its own; over the bus, what belongs to a stream finds its node. */
+function startOne(nodeName: string): Promise<StartedNode> {
+  return startNode({
+    namespaces,
+    settings: { ...settings, nodeName, clusterSecret: 'a secret that both nodes of this test know' },
+    engine: { broker: new MemoryBroker({ clock, random }), bus: network.bus(nodeName), mayLoseLive: () => false },
+  });
+}
+
 for (const { name, service, start } of proxies) {
   const skip = 'skip' in service ? service.skip : false;
 
@@ -34,7 +50,7 @@ for (const { name, service, start } of proxies) {
     let proxy: RunningProxy;
     before(async () => {
       if (!('path' in service)) return;
-      nodes = [await startNode({ namespaces, settings }), await startNode({ namespaces, settings })];
+      nodes = [await startOne(`${name}-1`), await startOne(`${name}-2`)];
       proxy = await start({ path: service.path, targets: nodes.map(({ port }) => port), idleSeconds: 3 });
     });
     after(async () => {

@@ -34,34 +34,47 @@ const idleDefault = 60;
 const graceDefault = 1;
 const endMsMax = 5_000;
 
+export interface NginxFiles extends Omit<ProxyOptions, 'path'> {
+  readonly folder: string;
+  readonly port: number;
+}
+
 export async function startNginx(options: ProxyOptions): Promise<RunningProxy> {
-  const { targets, idleSeconds = idleDefault, graceSeconds = graceDefault } = options;
-  return run('nginx', options, 'SIGHUP', async (folder, port) => {
-    const conf = changed(await readFile(join(deploy, 'nginx/tutti.conf'), 'utf8'), [
-      [/listen 80;/g, `listen 127.0.0.1:${port};`],
-      [/^.*server 127\.0\.0\.1:8000(.*)$/gm, targets.map((each) => `server 127.0.0.1:${each}$1`).join('\n')],
-      [/(proxy_(?:read|send)_timeout) 60s/g, `$1 ${idleSeconds}s`],
-    ]);
-    await mkdir(join(folder, 'logs'));
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
-    const main = [
-      'daemon off;',
-      'worker_processes 1;',
-      `worker_shutdown_timeout ${graceSeconds}s;`,
-      `pid ${folder}/nginx.pid;`,
-      'error_log stderr warn;',
-      // Its workers would be nobody, who cannot enter the folder.
-      ...(process.getuid?.() === 0 ? ['user root root;'] : []),
-      'events { worker_connections 4096; }',
-      'http {',
-      'access_log off;',
-      ...temporary.map((name) => `${name}_temp_path ${folder}/${name};`),
-      conf,
-      '}',
-    ];
-    await writeFile(join(folder, 'nginx.conf'), main.join('\n'));
-    return ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
-  });
+  return run('nginx', options, 'SIGHUP', (folder, port) => configureNginx({ ...options, folder, port }));
+}
+
+/** Writes nginx's files into an empty folder: the configuration of `deploy/`, on a port of 127.0.0.1. Resolves to its arguments. */
+export async function configureNginx({
+  folder,
+  port,
+  targets,
+  idleSeconds = idleDefault,
+  graceSeconds = graceDefault,
+}: NginxFiles): Promise<string[]> {
+  const conf = changed(await readFile(join(deploy, 'nginx/tutti.conf'), 'utf8'), [
+    [/listen 80;/g, `listen 127.0.0.1:${port};`],
+    [/^.*server 127\.0\.0\.1:8000(.*)$/gm, targets.map((each) => `server 127.0.0.1:${each}$1`).join('\n')],
+    [/(proxy_(?:read|send)_timeout) 60s/g, `$1 ${idleSeconds}s`],
+  ]);
+  await mkdir(join(folder, 'logs'));
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
+  const main = [
+    'daemon off;',
+    'worker_processes 1;',
+    `worker_shutdown_timeout ${graceSeconds}s;`,
+    `pid ${folder}/nginx.pid;`,
+    'error_log stderr warn;',
+    // Its workers would be nobody, who cannot enter the folder.
+    ...(process.getuid?.() === 0 ? ['user root root;'] : []),
+    'events { worker_connections 4096; }',
+    'http {',
+    'access_log off;',
+    ...temporary.map((name) => `${name}_temp_path ${folder}/${name};`),
+    conf,
+    '}',
+  ];
+  await writeFile(join(folder, 'nginx.conf'), main.join('\n'));
+  return ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'];
 }
 
 export async function startHaproxy(options: ProxyOptions): Promise<RunningProxy> {
