@@ -3,6 +3,7 @@ import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
 import { officialOnlooker, ownOnlooker, settle, type Named, type Onlooker } from './following.ts';
 import { engineNames, startEngine, type EngineName, type EngineUnderTest } from './engines.ts';
 import type { Proof, Verdict } from './proof.ts';
+import { Publishing, type Acknowledged } from './publishing.ts';
 import { pause, until } from './waiting.ts';
 
 const channel = 'chat:broker';
@@ -11,10 +12,6 @@ const nodesCount = 3;
 /** Acknowledged by the leader alone, before it dies. */
 const doomedMin = 50;
 const goOnMsMax = 60_000;
-
-interface Acknowledged extends Named {
-  readonly atMs: number;
-}
 
 /** DEL-3, DEL-5 and DEL-9 with the store's leader lost, from outside. */
 export const killBroker: Proof = {
@@ -37,8 +34,13 @@ export const killBroker: Proof = {
         await ownOnlooker(nodes[1]!, channel, closers),
         await ownOnlooker(nodes[2]!, channel, closers),
       ];
-      const publishing = new Publishing();
-      for (const each of nodes) await publishing.add(each, closers);
+      const publishing = new Publishing(channel);
+      closers.push(() => publishing.end());
+      for (const each of nodes) {
+        const tutti = new Tutti(each.wsUrl, { token: await each.token({ user: 'carl' }), timeoutMs: 30_000 });
+        closers.push(() => tutti.close());
+        publishing.add(tutti, publishEveryMs);
+      }
       const pids = nodes.map(({ pid }) => pid);
       const silences: number[] = [];
       for (let i = 1; i <= kills; i += 1) {
@@ -87,50 +89,6 @@ async function killOnce(engine: EngineUnderTest, publishing: Publishing, replica
   await publishing.more(doomedMin);
   const times = acknowledged.slice(before).map(({ atMs }) => atMs);
   return Math.round(Math.max(...times.map((atMs, i) => atMs - (times[i - 1] ?? atMs))));
-}
-
-/** Three publishers, each on its own node; the SDK repeats what it may, with the same idempotency key. */
-class Publishing {
-  readonly acknowledged: Acknowledged[] = [];
-  refused = 0;
-  #count = 0;
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #waiting = new Set<Promise<void>>();
-
-  async add(node: SpawnedNode, closers: (() => void)[]): Promise<void> {
-    const tutti = new Tutti(node.wsUrl, { token: await node.token({ user: 'carl' }), timeoutMs: 30_000 });
-    const timer = setInterval(() => this.#publish(tutti), publishEveryMs);
-    this.#timers.push(timer);
-    closers.push(() => {
-      clearInterval(timer);
-      tutti.close();
-    });
-  }
-
-  async more(count: number): Promise<void> {
-    const goal = this.acknowledged.length + count;
-    if (await until(() => this.acknowledged.length >= goal, goOnMsMax)) return;
-    throw new Error(`publishing did not go on within ${goOnMsMax} ms`);
-  }
-
-  async stop(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
-    await Promise.all(this.#waiting);
-  }
-
-  #publish(tutti: Tutti): void {
-    const text = `message ${(this.#count += 1)}`;
-    const sent = tutti.publish(channel, { text }).then(
-      ({ epoch, offset }) => {
-        this.acknowledged.push({ position: `${epoch}/${offset}`, text, atMs: performance.now() });
-      },
-      () => {
-        this.refused += 1;
-      },
-    );
-    this.#waiting.add(sent);
-    void sent.then(() => this.#waiting.delete(sent));
-  }
 }
 
 function judge(

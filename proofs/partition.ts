@@ -2,8 +2,9 @@ import { Tutti } from '@tutti/client';
 import { startFaultProxy, type FaultProxy } from '@tutti/testkit/fault-proxy';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
 import { engineNames, startStore, type EngineName, type Store } from './engines.ts';
-import { officialOnlooker, ownOnlooker, settle, type Named, type Onlooker } from './following.ts';
+import { officialOnlooker, ownOnlooker, settle, type Onlooker } from './following.ts';
 import type { Proof, Verdict } from './proof.ts';
+import { Publishing } from './publishing.ts';
 import { pause, until } from './waiting.ts';
 
 const channel = 'chat:parted';
@@ -12,7 +13,6 @@ const nodesCount = 3;
 const publishEveryMs = 25;
 /** PRE-1, and what the proof allows after healing. */
 const presenceWithinMs = 15_000;
-const goOnMsMax = 60_000;
 
 interface Member {
   readonly node: SpawnedNode;
@@ -106,11 +106,11 @@ async function build(
     members.push({ node, proxy, tutti });
   }
   const onlookers: Onlooker[] = [];
-  const publishing = new Publishing();
+  const publishing = new Publishing(channel);
   ending.push(() => publishing.end());
   for (const [i, { node, tutti }] of members.entries()) {
     onlookers.push(await officialOnlooker(node, channel, ending), await ownOnlooker(node, channel, ending));
-    publishing.add(tutti);
+    publishing.add(tutti, publishEveryMs * nodesCount);
     for (let user = i; user < users; user += nodesCount) {
       const there = new Tutti(node.wsUrl, { token: await node.token({ user: `u${user}` }) });
       ending.push(() => there.close());
@@ -174,48 +174,6 @@ async function inRoom(tutti: Tutti): Promise<string> {
   if (answer === undefined) return 'no answer';
   const users = Object.values(answer).map(({ user }) => user);
   return users.length === new Set(users).size ? `${users.length}` : `${users.length} with ghosts`;
-}
-
-/** A publisher on each node; what is refused meanwhile is not repeated. */
-class Publishing {
-  readonly acknowledged: Named[] = [];
-  refused = 0;
-  #count = 0;
-  readonly #timers: NodeJS.Timeout[] = [];
-  readonly #waiting = new Set<Promise<void>>();
-
-  add(tutti: Tutti): void {
-    this.#timers.push(setInterval(() => this.#publish(tutti), publishEveryMs * nodesCount));
-  }
-
-  async more(count: number): Promise<void> {
-    const goal = this.acknowledged.length + count;
-    if (await until(() => this.acknowledged.length >= goal, goOnMsMax)) return;
-    throw new Error(`publishing did not go on within ${goOnMsMax} ms`);
-  }
-
-  end(): void {
-    for (const timer of this.#timers) clearInterval(timer);
-  }
-
-  async stop(): Promise<void> {
-    this.end();
-    await Promise.all(this.#waiting);
-  }
-
-  #publish(tutti: Tutti): void {
-    const text = `message ${(this.#count += 1)}`;
-    const sent = tutti.publish(channel, { text }).then(
-      ({ epoch, offset }) => {
-        this.acknowledged.push({ position: `${epoch}/${offset}`, text });
-      },
-      () => {
-        this.refused += 1;
-      },
-    );
-    this.#waiting.add(sent);
-    void sent.then(() => this.#waiting.delete(sent));
-  }
 }
 
 async function judge(scene: Scene, broken: string[], presenceMs: readonly number[]): Promise<Verdict> {
