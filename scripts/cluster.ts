@@ -121,7 +121,7 @@ async function run({ nodes: count, engine: engineName, port }: Wanted): Promise<
     const nodes: RunningNode[] = [];
     for (const [i, name] of names.entries()) nodes.push(await cluster.startNode(name, engine.url, i === 0));
     await cluster.startNginx(nginx, port, nodes);
-    say(port, nodes);
+    say(port, nodes, folder);
   };
   process.stdout.write(`starting ${engineName}, ${count === 1 ? '1 node' : `${count} nodes`} and nginx …\n`);
   const started = start();
@@ -137,13 +137,15 @@ async function run({ nodes: count, engine: engineName, port }: Wanted): Promise<
   }
 }
 
-function say(port: number, nodes: readonly RunningNode[]): void {
+function say(port: number, nodes: readonly RunningNode[], folder: string): void {
+  const [first] = nodes;
   const rows = nodes.map(({ name, port: own, pid }) => `  node ${name}   http://127.0.0.1:${own}   pid ${pid}`);
   process.stdout.write(`
   chat     http://127.0.0.1:${port}/chat   through nginx, to any node
 ${rows.join('\n')}
 
   kill one and watch the page: kill -9 ${nodes.at(-1)?.pid}
+  how they are: npx tutti nodes --url http://127.0.0.1:${first?.port} --data-dir ${join(folder, first?.name ?? '')}
   Ctrl-C ends everything.
 
 `);

@@ -102,3 +102,16 @@ test('PRE-3: members of all nodes are listed, told and counted on each; the API 
     return left === 1;
   });
 });
+
+test('a program that embeds one node ends connections and subscriptions of all', async (t) => {
+  const sdks: Sdk[] = [];
+  for (const at of nodes) {
+    const sdk = await connectSdk(t, jsonSdk, at, { user: 'zoe' });
+    await sdk.follow('room:2');
+    sdks.push(sdk);
+  }
+  const { server } = node(0);
+  assert.deepEqual(await server.unsubscribe('zoe', 'room:2'), { count: 3, silent: [] });
+  assert.deepEqual(await server.disconnect('zoe'), { count: 3, silent: [] });
+  for (const { events } of sdks) await events.count('disconnected', 1);
+});

@@ -35,7 +35,7 @@ withBothCodecs('close codes', (codec) => {
         const { events } = await sdk.follow(channel);
         await node.server.publish(channel, 1);
         await events.next('publication');
-        assert.equal(node.server.disconnect(user, kind), 1);
+        assert.equal((await node.server.disconnect(user, kind)).count, 1);
         await sdk.events.count('connecting', 2);
         assert.deepEqual(sdk.events.all('connecting')[1], { code, reason });
         await node.server.publish(channel, 2);
@@ -57,7 +57,7 @@ withBothCodecs('close codes', (codec) => {
       test(`${code} ${reason}: the SDK stops`, async (t) => {
         const sdk = await connectSdk(t, codec, node, { user });
         const { subscription, events } = await sdk.follow(channel);
-        assert.equal(node.server.disconnect(user, kind), 1);
+        assert.equal((await node.server.disconnect(user, kind)).count, 1);
         assert.deepEqual(await sdk.events.next('disconnected'), { code, reason });
         assert.equal(sdk.events.all('connecting').length, 1);
         // It waits for the application to connect again.
@@ -90,7 +90,7 @@ withBothCodecs('unsubscribe codes', (codec) => {
       const { events, subscription } = await sdk.follow(channel);
       await node.server.publish(channel, 1);
       await events.next('publication');
-      assert.equal(node.server.unsubscribe(user, channel, kind), 1);
+      assert.equal((await node.server.unsubscribe(user, channel, kind)).count, 1);
       await node.server.publish(channel, 2);
       if (code < 2500) {
         assert.deepEqual(await events.next('unsubscribed'), { channel, code, reason });
@@ -115,7 +115,7 @@ withBothCodecs('unsubscribe codes', (codec) => {
     const { events } = await sdk.follow(channel);
     await node.server.publish(channel, 1);
     await events.next('publication');
-    node.server.unsubscribe(user, channel, unsubscribes.stateInvalidated);
+    await node.server.unsubscribe(user, channel, unsubscribes.stateInvalidated);
     await events.count('subscribed', 2);
     assert.equal(events.all('subscribed')[1]?.recovered, false);
     await node.server.publish(channel, 2);

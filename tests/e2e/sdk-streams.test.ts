@@ -157,7 +157,7 @@ describe('streams', { concurrency: true }, () => {
         assert.deepEqual(await refused.events.next('disconnected'), { code: 3500, reason: 'invalid token' });
         const user = channel('eve');
         const sdk = await connect(t, way, { ...over(way), user });
-        node.server.disconnect(user);
+        await node.server.disconnect(user);
         assert.deepEqual(await sdk.events.next('disconnected'), { code: 3503, reason: 'force disconnect' });
       });
 

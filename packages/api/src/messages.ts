@@ -109,7 +109,13 @@ export interface PageOptions {
   cursor?: string;
 }
 
-export interface ChannelsResult {
+/** What came of something over all nodes. */
+export interface Heard {
+  /** Nodes that did not answer in time; absent where all did. Nothing is known of them: ask again. */
+  silent_nodes?: readonly string[];
+}
+
+export interface ChannelsResult extends Heard {
   channels: Record<string, { num_clients: number }>;
   next_cursor?: string;
 }
@@ -122,9 +128,14 @@ export interface ConnectionFacts {
   lag_bytes: number;
 }
 
-export interface ConnectionsResult {
+export interface ConnectionsResult extends Heard {
   connections: Record<string, ConnectionFacts>;
   next_cursor?: string;
+}
+
+export interface NodesResult extends Heard {
+  /** The one that was asked first. */
+  nodes: readonly NodeFacts[];
 }
 
 export interface NodeFacts {
@@ -137,7 +148,7 @@ export interface NodeFacts {
   num_users: number;
   num_channels: number;
   num_subs: number;
-  process: { cpu: number; rss: number; heap: number };
+  process: { cpu: number; rss: number; heap: number; loop_lag_ms: number };
 }
 
 /** One member, named as its method: `{ publish: { channel, data } }`. */

@@ -29,7 +29,7 @@ test('every method, typed, against a node', { timeout }, async (t) => {
   assert.deepEqual(await api.presenceStats('chat:a'), { num_clients: 0, num_users: 0 });
   assert.deepEqual(await api.channels({ pattern: 'chat:*' }), { channels: {} });
   assert.deepEqual(await api.connections({ user: 'ann', limit: 5 }), { connections: {} });
-  assert.equal((await api.info()).length, 1);
+  assert.equal((await api.info()).nodes.length, 1);
   await api.subscribe({ user: 'ann' }, 'chat:a', { info: { a: 1 } });
   await api.unsubscribe({ user: 'ann' }, 'chat:a');
   await api.disconnect({ user: 'ann' }, { disconnect: { code: 4_500 } });

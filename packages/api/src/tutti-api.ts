@@ -8,9 +8,10 @@ import type {
   DisconnectOptions,
   ErrorMessage,
   ExpectedPosition,
+  Heard,
   HistoryOptions,
   HistoryResult,
-  NodeFacts,
+  NodesResult,
   PageOptions,
   PublishOptions,
   PublishResponse,
@@ -72,20 +73,20 @@ export class TuttiApi {
     return (await this.#result<{ responses: PublishResponse[] }>('broadcast', params, true)).responses;
   }
 
-  async subscribe(whose: Whose, channel: string, options: SubscribeOptions = {}): Promise<void> {
-    await this.#result('subscribe', { ...whose, channel, ...options }, false);
+  subscribe(whose: Whose, channel: string, options: SubscribeOptions = {}): Promise<Heard> {
+    return this.#result('subscribe', { ...whose, channel, ...options }, false);
   }
 
-  async unsubscribe(whose: Whose, channel: string): Promise<void> {
-    await this.#result('unsubscribe', { ...whose, channel }, false);
+  unsubscribe(whose: Whose, channel: string): Promise<Heard> {
+    return this.#result('unsubscribe', { ...whose, channel }, false);
   }
 
-  async disconnect(whose: Whose, options: DisconnectOptions = {}): Promise<void> {
-    await this.#result('disconnect', { ...whose, ...options }, false);
+  disconnect(whose: Whose, options: DisconnectOptions = {}): Promise<Heard> {
+    return this.#result('disconnect', { ...whose, ...options }, false);
   }
 
-  async refresh(whose: Whose, options: RefreshOptions): Promise<void> {
-    await this.#result('refresh', { ...whose, ...options }, false);
+  refresh(whose: Whose, options: RefreshOptions): Promise<Heard> {
+    return this.#result('refresh', { ...whose, ...options }, false);
   }
 
   /** Ends what they were allowed, for as long as their tokens would have been good. Repeating it does no harm. */
@@ -124,8 +125,8 @@ export class TuttiApi {
     return this.#result('connections', options, true);
   }
 
-  async info(): Promise<NodeFacts[]> {
-    return (await this.#result<{ nodes: NodeFacts[] }>('info', {}, true)).nodes;
+  info(): Promise<NodesResult> {
+    return this.#result('info', {}, true);
   }
 
   /** Replies in the order of the commands; one that is refused does not throw. Never repeated. */

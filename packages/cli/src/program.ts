@@ -7,6 +7,7 @@ import { drainCommand } from './commands/drain.ts';
 import { historyCommand } from './commands/history.ts';
 import { presenceCommand } from './commands/presence.ts';
 import { publishCommand } from './commands/publish.ts';
+import { nodesCommand } from './commands/nodes.ts';
 import { revokeCommand } from './commands/revoke.ts';
 import { serveCommand } from './commands/serve.ts';
 import { subscribeCommand } from './commands/subscribe.ts';
@@ -73,6 +74,7 @@ function program(options: RunOptions, output: Output): Command {
   subscribeCommand(command, context);
   historyCommand(command, context);
   presenceCommand(command, context);
+  nodesCommand(command, context);
   revokeCommand(command, context);
   webhooksCommand(command, context);
   configCommand(command, context);

@@ -21,6 +21,7 @@ export interface ApiTargetParts {
   readonly presence: Presence;
   readonly telemetry: Telemetry;
   readonly clock: Clock;
+  readonly load: { loopLagMs(): number };
   readonly nodeName: string;
   readonly version: string;
   readonly historyPageMax: number;
@@ -107,7 +108,7 @@ function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['in
 }
 
 function nodeFacts(
-  { node, clock, nodeName: name, version }: ApiTargetParts,
+  { node, clock, load, nodeName: name, version }: ApiTargetParts,
   startedMs: number,
   cpuAtStart: NodeJS.CpuUsage,
 ): ApiNode {
@@ -119,7 +120,7 @@ function nodeFacts(
     ...{ name, version, uptimeSeconds: uptimeMs / 1_000 },
     ...{ connections, channels, subscriptions, users: node.directory.users },
     cpuPercent: Math.round(((user + system) / 1_000 / uptimeMs) * 1_000) / 10,
-    ...{ rssBytes: rss, heapBytes: heapUsed },
+    ...{ rssBytes: rss, heapBytes: heapUsed, loopLagMs: Math.round(load.loopLagMs() * 10) / 10 },
   };
 }
 
@@ -132,6 +133,7 @@ function readNodeFacts(value: unknown): ApiNode {
     ...{ connections: fields.count('connections'), users: fields.count('users') },
     ...{ channels: fields.count('channels'), subscriptions: fields.count('subscriptions') },
     ...{ rssBytes: fields.count('rssBytes'), heapBytes: fields.count('heapBytes') },
+    loopLagMs: fields.number('loopLagMs'),
   };
 }
 

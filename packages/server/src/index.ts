@@ -2,6 +2,7 @@
 export { createServer } from './wiring.ts';
 export type { ServerHistory, ServerOptions, ServerPublishOptions, ServerPublishResult, TuttiServer } from './server.ts';
 export * from './config/index.ts';
+export type { Reached } from './core/cluster-directory.ts';
 export type { DrainProgress, DrainReport } from './core/drain.ts';
 export { Fault } from './core/fault.ts';
 export { PositionConflict } from './broker/broker.ts';

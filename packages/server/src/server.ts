@@ -5,6 +5,7 @@ import type { Engine } from './engine.ts';
 import type { HookFunctions } from './config/hook-functions.ts';
 import type { RpcHandler } from './config/rpc-handler.ts';
 import type { Settings, WrittenSettings } from './config/options.ts';
+import type { Reached } from './core/cluster-directory.ts';
 import type { DrainProgress, DrainReport } from './core/drain.ts';
 import type { NodeFigures } from './core/node.ts';
 import type { Log } from './telemetry/telemetry.ts';
@@ -43,15 +44,15 @@ export interface TuttiServer {
   history(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<ServerHistory>;
   presence(channel: string): Promise<readonly ClientInfo[]>;
   /**
-   * Ends a user's connections on this node; returns how many. The code says whether the clients come
-   * back (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999.
+   * Ends a user's connections, on every node. The code says whether the clients come back
+   * (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999.
    */
-  disconnect(user: string, kind?: DisconnectKind): number;
+  disconnect(user: string, kind?: DisconnectKind): Promise<Reached>;
   /**
-   * Ends a user's subscriptions to a channel on this node; returns how many. By default for good; with
-   * a code of 2500 or more the clients subscribe again.
+   * Ends a user's subscriptions to a channel, on every node. By default for good; with a code of 2500 or
+   * more the clients subscribe again.
    */
-  unsubscribe(user: string, channel: string, kind?: DisconnectKind): number;
+  unsubscribe(user: string, channel: string, kind?: DisconnectKind): Promise<Reached>;
   /**
    * Ends what a user, a token or a connection was allowed, on every node, and keeps it from coming back with the
    * same token. Resolves when it is on the list. Throws `Rejection` (a full list), `Fault`.

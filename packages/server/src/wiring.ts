@@ -73,6 +73,7 @@ interface Parts {
   readonly peers: Cluster | SolePeers;
   readonly presence: MemoryPresence | ReplicatedPresence;
   readonly node: Node;
+  readonly directory: ClusterDirectory;
   readonly hooks: WiredHooks;
   readonly admission: Admission;
   readonly readiness: Readiness;
@@ -96,11 +97,11 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   // Timers of the clock keep no process alive, and with the engine away nothing else does until it listens.
   const awake = setInterval(() => undefined, 60_000);
   await start(parts).finally(() => clearInterval(awake));
-  const { node, presence, log, http, operators } = parts;
+  const { node, directory, presence, log, http, operators } = parts;
   const urls = urlsOf(options, settings, http, operators);
   log.info({ url: urls.url, metricsUrl: urls.metricsUrl, version }, 'the node is listening');
   const { historyPageMax } = settings;
-  const face = { node, presence, historyPageMax };
+  const face = { node, directory, presence, historyPageMax };
   let closed: Promise<void> | undefined;
   let drained: Promise<DrainReport> | undefined;
   const close = (): Promise<void> => (closed ??= shutDown(parts));
@@ -175,11 +176,11 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const directory = new ClusterDirectory(node.directory, { peers, telemetry });
-  const target = apiTarget({ node, directory, peers, namespaces, presence, telemetry, clock, ...figures });
+  const target = apiTarget({ node, directory, peers, namespaces, presence, telemetry, clock, load, ...figures });
   const api = new ApiRoute(settings, target, telemetry, new BucketApiPace(settings, clock));
   const { counters } = telemetry;
   return {
-    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, hooks: asked, webhooks },
+    ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, directory, hooks: asked, webhooks },
     ...{ admission, readiness },
     ...faces(
       options,

@@ -80,7 +80,7 @@ test('S11: what the API does for a tenant reaches its users, and is not there fo
   assert.deepEqual(await page('rival'), []);
   const channels = (await api.call('channels', { tenant: 'rival' })).body.result?.['channels'];
   assert.deepEqual(channels, { 'chat:a': { num_clients: 1 } });
-  assert.equal(api.node.server.within('rival').disconnect('ann'), 1);
+  assert.equal((await api.node.server.within('rival').disconnect('ann')).count, 1);
   const { result } = (await api.call('presence_stats', { channel: 'chat:a', tenant: 'acme' })).body;
   assert.deepEqual(result, { num_clients: 1, num_users: 1 });
   assert.throws(() => api.node.server.within('a*b'), /no tenant can have/);

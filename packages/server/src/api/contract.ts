@@ -106,6 +106,8 @@ export interface ApiNode {
   readonly cpuPercent: number;
   readonly rssBytes: number;
   readonly heapBytes: number;
+  /** How late its event loop is, smoothed. */
+  readonly loopLagMs: number;
 }
 
 /** Bounds of one request. */

@@ -3,18 +3,24 @@ import type { PublicationDraft } from '../broker/broker.ts';
 import { channelWithin } from '../config/tenant.ts';
 import { applicationKey } from '../api-target.ts';
 import { fixedLimits } from '../core/limits.ts';
+import type { ClusterDirectory } from '../core/cluster-directory.ts';
 import type { Node } from '../core/node.ts';
 import type { RevocationRequest } from '../core/revocations.ts';
 import type { RevokedSubject, TenantFace } from '../server.ts';
 
 export interface ApplicationFaceParts {
   readonly node: Node;
+  /** Of the connections of all nodes. */
+  readonly directory: ClusterDirectory;
   readonly presence: Presence;
   readonly historyPageMax: number;
 }
 
 /** What the program that embeds a node may do with the channels and users of one tenant; empty: those of none. */
-export function applicationFace({ node, presence, historyPageMax }: ApplicationFaceParts, tenant: string): TenantFace {
+export function applicationFace(
+  { node, directory, presence, historyPageMax }: ApplicationFaceParts,
+  tenant: string,
+): TenantFace {
   return {
     publish: async (channel, data, { idempotencyKey, expected, ...marks } = {}) => {
       const bytes = data instanceof Uint8Array ? data : Buffer.from(JSON.stringify(data) ?? 'null');
@@ -30,11 +36,11 @@ export function applicationFace({ node, presence, historyPageMax }: ApplicationF
       return node.history(channel, { ...bounds, ...query }, tenant);
     },
     presence: (channel) => presence.members(channelWithin(tenant, channel)),
-    disconnect: (user, kind) => node.directory.disconnect({ tenant, user }, kind),
+    disconnect: (user, kind) => directory.disconnect({ tenant, user }, kind),
     revoke: async (whom) => {
       await node.revocations.revoke({ tenant, ...requestOf(whom) });
     },
-    unsubscribe: (user, channel, kind) => node.directory.unsubscribe({ tenant, user }, channel, kind),
+    unsubscribe: (user, channel, kind) => directory.unsubscribe({ tenant, user }, channel, kind),
   };
 }
 

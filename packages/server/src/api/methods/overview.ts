@@ -89,6 +89,11 @@ const nodeFields = {
       cpu: { type: 'number', required: true, description: 'Per cent of one core, since the start.' },
       rss: { type: 'integer', required: true, description: 'Resident memory, bytes.' },
       heap: { type: 'integer', required: true, description: 'Heap in use, bytes.' },
+      loop_lag_ms: {
+        type: 'number',
+        required: true,
+        description: 'How late its event loop is, smoothed, milliseconds.',
+      },
     },
   },
 } as const satisfies FieldTable;
@@ -123,7 +128,7 @@ function shownNode(node: ApiNode): ValuesOf<typeof nodeFields> {
     num_users: node.users,
     num_channels: node.channels,
     num_subs: node.subscriptions,
-    process: { cpu: node.cpuPercent, rss: node.rssBytes, heap: node.heapBytes },
+    process: { cpu: node.cpuPercent, rss: node.rssBytes, heap: node.heapBytes, loop_lag_ms: node.loopLagMs },
   };
 }
 
