@@ -55,7 +55,7 @@ export const threats: readonly Threat[] = [
     id: 'S8',
     threat: 'access after a token has expired, or was revoked',
     proofs: [`${server}/auth/token-verifier.test.ts`, `${server}/auth/jwt-authenticator.test.ts`],
-    open: 'Revocation is CON-6, with tests of its own; a partition between nodes during one is not tried on running nodes.',
+    open: 'Revocation is CON-6, with tests of its own; `npm run proof -- revoke` loses every message between running nodes. A node that cannot reach the list itself knows of nothing new until it can.',
   },
   {
     id: 'S9',

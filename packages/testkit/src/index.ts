@@ -20,6 +20,7 @@ export {
   type FaultProxyOptions,
   type Faults,
 } from './fault-proxy.ts';
+export { BusProxy, type BusProxyOptions, type LosesTopic } from './bus-proxy.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { hooksConformance, type HookScript, type HooksUnderTest, type SeenAsk } from './conformance/hooks.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';
