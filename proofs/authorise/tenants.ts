@@ -21,7 +21,7 @@ export function markOf(tenant: string): string {
 export interface Vocabulary {
   readonly channels: readonly string[];
   /** A subscription token, good or bad. */
-  grant(channel: string): string;
+  readonly grant: (channel: string) => string;
 }
 
 export function randomChannel(random: SeededRandom, channels: readonly string[]): string {
