@@ -9,6 +9,7 @@ import { SystemClock } from '../../runtime/system-clock.ts';
 import { SystemRandom } from '../../runtime/system-random.ts';
 import { PositionConflict, type PublishOutcome } from '../broker.ts';
 import { ChannelWriter, type PublishTask } from './channel-writer.ts';
+import { Elections } from './elections.ts';
 import { LogReader, type Place } from './log-reader.ts';
 import { NatsLink } from './nats-link.ts';
 import { RecordSender } from './record-sender.ts';
@@ -42,12 +43,12 @@ class FatefulSender extends RecordSender {
   #late: (() => Promise<unknown>) | undefined;
 
   constructor(link: NatsLink, next: () => Fortune | undefined) {
-    super({ link, attemptMs: 2_000, enter: () => undefined, leave: () => {} });
+    super({ link, elections: new Elections(), attemptMs: 2_000, enter: () => undefined, leave: () => {} });
     this.#next = next;
   }
 
   override async send(...args: Parameters<RecordSender['send']>): ReturnType<RecordSender['send']> {
-    const [subject, bytes, wanted, onSent = () => {}] = args;
+    const [place, bytes, wanted, onSent = () => {}] = args;
     const late = this.#late;
     this.#late = undefined;
     const { of, meanwhile } = this.#next() ?? { of: 'answered' };
@@ -57,8 +58,8 @@ class FatefulSender extends RecordSender {
       return answer;
     }
     onSent();
-    if (of === 'answer lost') await super.send(subject, bytes, wanted);
-    if (of === 'late') this.#late = () => super.send(subject, bytes, wanted);
+    if (of === 'answer lost') await super.send(place, bytes, wanted);
+    if (of === 'late') this.#late = () => super.send(place, bytes, wanted);
     await late?.();
     await meanwhile?.();
     throw new Error('timeout');
@@ -76,7 +77,7 @@ class Scene {
 
   private constructor(place: Place, link: NatsLink, jsm: JetStreamManager, size: number) {
     [this.place, this.link, this.jsm, this.#size] = [place, link, jsm, size];
-    this.reader = new LogReader({ link, clock, timeoutMs: 2_000 });
+    this.reader = new LogReader({ link, elections: new Elections(), clock, timeoutMs: 2_000 });
   }
 
   static async make(t: TestContext, size = 100): Promise<Scene> {

@@ -34,7 +34,8 @@ export interface PublishTask extends Pending {
 export interface PassTask extends Pending {
   readonly kind: 'pass';
   readonly publication: RecordPublication;
-  readonly keySubject?: string;
+  /** Where its idempotency key is claimed. */
+  readonly keyPlace?: Pick<Place, 'stream' | 'subject'>;
 }
 
 export interface RemoveTask extends Pending {
@@ -149,7 +150,7 @@ export class ChannelWriter {
 
   async #pass(task: PassTask): Promise<void> {
     const { link, liveSubject, newId, give } = this.#host;
-    if (task.keySubject !== undefined && !(await this.#claim(task.keySubject))) {
+    if (task.keyPlace !== undefined && !(await this.#claim(task.keyPlace))) {
       task.resolve({ duplicate: true });
       return;
     }
@@ -163,10 +164,10 @@ export class ChannelWriter {
   }
 
   /** True for the first to put a message there. */
-  async #claim(subject: string): Promise<boolean> {
+  async #claim(place: Pick<Place, 'stream' | 'subject'>): Promise<boolean> {
     const wanted = headers();
     wanted.set('Nats-Expected-Last-Subject-Sequence', '0');
-    const answer = await this.#host.sender.send(subject, new Uint8Array(0), wanted);
+    const answer = await this.#host.sender.send(place, new Uint8Array(0), wanted);
     if (answer instanceof Refused && answer.isWrongSequence) return false;
     if (answer instanceof Refused) throw answer.fault;
     return true;
@@ -301,7 +302,7 @@ export class ChannelWriter {
   ): Promise<Ack | Refused> {
     wanted.set('Nats-Expected-Last-Subject-Sequence', String(behind));
     const { sender, place } = this.#host;
-    const answer = await sender.send(place().subject, encodeRecord(record), wanted, onSent);
+    const answer = await sender.send(place(), encodeRecord(record), wanted, onSent);
     if (!(answer instanceof Refused) && !answer.duplicate) this.#end = endOf({ sequence: answer.seq, record });
     return answer;
   }

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { after, before, test, type TestContext } from 'node:test';
 import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect, headers, type NatsConnection } from '@nats-io/transport-node';
-import { startNatsCluster, type NatsCluster } from '@tutti/testkit';
+import { eventually, startNatsCluster, type NatsCluster } from '@tutti/testkit';
 import { requireService } from '@tutti/testkit/services';
 import { SystemClock } from '../../runtime/system-clock.ts';
 import { SystemRandom } from '../../runtime/system-random.ts';
+import { Elections } from './elections.ts';
 import { LogReader, type Place } from './log-reader.ts';
 import { NatsLink } from './nats-link.ts';
 import { encodeRecord } from './record.ts';
@@ -50,7 +51,7 @@ class Channel {
     const jsm = await jetstreamManager(nats);
     const place = { stream: name, subject: `${name}.a`, replicas: 3, epoch: 'e' };
     await jsm.streams.add({ name, subjects: [`${name}.*`], allow_direct: false });
-    const channel = new Channel(place, new LogReader({ link, clock, timeoutMs: 2_000 }));
+    const channel = new Channel(place, new LogReader({ link, elections: new Elections(), clock, timeoutMs: 2_000 }));
     for (let offset = 1; offset <= 10; offset += 1) {
       const publications = [{ time: clock.now(), envelope: null, data: Buffer.from(`${offset}`) }];
       const record = { id: `r${offset}`, epoch: 'e', previous: offset - 1, floor: 1, ttlMs, publications };
@@ -114,3 +115,28 @@ test(
     assert.equal((await channel.reader.holding(channel.place, 6))?.id, 'r6');
   },
 );
+
+test('what is asked of a leader that dies is asked again as there is another', { ...skip, timeout }, async (t) => {
+  const elections = new Elections();
+  const link = new NatsLink({ servers: [cluster.url], name: 'dies', clock, random });
+  await link.start();
+  const nats = await connect({ servers: cluster.url });
+  t.after(async () => {
+    await nats.close();
+    await link.close();
+  });
+  let asked = 0;
+  nats.subscribe('$JS.API.DIRECT.GET.dies.dies.a', {
+    callback: (_, message) => {
+      asked += 1;
+      if (asked === 2) message.respond('', { headers: headers(404, 'Message Not Found') });
+    },
+  });
+  await nats.flush();
+  // Nothing but the election can end the wait.
+  const reader = new LogReader({ link, elections, clock, timeoutMs: timeout * 2 });
+  const last = reader.last({ stream: 'dies', subject: 'dies.a', replicas: 1, epoch: 'e' });
+  await eventually(() => asked === 1);
+  elections.elected('dies');
+  assert.equal(await last, undefined);
+});

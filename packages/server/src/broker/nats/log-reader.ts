@@ -4,6 +4,7 @@ import { publicationBytes, type Publication } from '@tutti/protocol';
 import type { Clock } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import type { HistoryPage, HistoryQuery } from '../broker.ts';
+import { LeaderChanged, type Elections } from './elections.ts';
 import type { NatsLink } from './nats-link.ts';
 import { decodeRecord, publicationsOf, topOf, type LogRecord } from './record.ts';
 
@@ -25,6 +26,7 @@ export interface Place {
 
 export interface LogReaderOptions {
   readonly link: NatsLink;
+  readonly elections: Elections;
   readonly clock: Clock;
   readonly timeoutMs: number;
 }
@@ -53,7 +55,7 @@ export class LogReader {
   /** The newest record, or undefined where nothing was appended in living memory. */
   async last({ stream, subject, replicas }: Place): Promise<StoredRecord | undefined> {
     if (replicas > 1) return this.#ask(stream, { last_by_subj: subject });
-    return read(await this.#request(`$JS.API.DIRECT.GET.${stream}.${subject}`, ''));
+    return read(await this.#request(stream, `$JS.API.DIRECT.GET.${stream}.${subject}`, ''));
   }
 
   /** The record at a sequence; undefined where it is gone. */
@@ -243,7 +245,7 @@ export class LogReader {
 
   /** From the stream's leader. */
   async #ask(stream: string, query: Record<string, unknown>): Promise<StoredRecord | undefined> {
-    const answer = await this.#request(`$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query));
+    const answer = await this.#request(stream, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query));
     const { message, error } = answer.json<MessageAnswer>();
     if (error !== undefined) {
       if (error.code === 404) return undefined;
@@ -253,9 +255,15 @@ export class LogReader {
     return { sequence: message.seq, record: decode(Buffer.from(message.data ?? '', 'base64')) };
   }
 
-  async #request(subject: string, payload: string): Promise<Msg> {
+  /** Once more where it went to a leader that is none any more. */
+  async #request(stream: string, subject: string, payload: string): Promise<Msg> {
+    const { link, elections, timeoutMs } = this.#options;
+    const ask = (): Promise<Msg> => elections.guard(stream, link.request(subject, payload, { timeoutMs }));
     try {
-      return await this.#options.link.request(subject, payload, { timeoutMs: this.#options.timeoutMs });
+      return await ask().catch((error: unknown) => {
+        if (error instanceof LeaderChanged) return ask();
+        throw error;
+      });
     } catch (error) {
       throw faultOf(error);
     }

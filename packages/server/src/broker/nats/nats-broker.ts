@@ -14,6 +14,7 @@ import type {
 import { SeldomWarning } from '../seldom-warning.ts';
 import { AppendGate } from './append-gate.ts';
 import { ChannelWriter, type PublishTask, type Task, type WriterHost } from './channel-writer.ts';
+import { Elections } from './elections.ts';
 import { Expiry } from './expiry.ts';
 import { LiveFeed } from './live-feed.ts';
 import { LogReader, type Place } from './log-reader.ts';
@@ -77,6 +78,7 @@ export class NatsBroker implements Broker {
   readonly #feed: LiveFeed;
   readonly #expiry: Expiry;
   readonly #sender: RecordSender;
+  readonly #elections: Elections;
   readonly #writers = new Map<string, ChannelWriter>();
   readonly #strangers: SeldomWarning;
   readonly #idPrefix: string;
@@ -96,9 +98,17 @@ export class NatsBroker implements Broker {
     this.#names = namesOf(options.prefix ?? 'tutti');
     this.#idPrefix = random.id();
     this.#strangers = new SeldomWarning(clock, log);
-    this.#reader = new LogReader({ link, clock, timeoutMs: attemptMs });
+    const elections = new Elections();
+    this.#elections = elections;
+    this.#reader = new LogReader({ link, elections, clock, timeoutMs: attemptMs });
     const gate = new AppendGate(appendsAtOnceMax);
-    this.#sender = new RecordSender({ link, attemptMs, enter: () => gate.enter(), leave: () => gate.leave() });
+    this.#sender = new RecordSender({
+      link,
+      elections,
+      attemptMs,
+      enter: () => gate.enter(),
+      leave: () => gate.leave(),
+    });
     this.#feed = new LiveFeed({
       link,
       subjectOf: (channel) => this.#names.live(options.namespaceOf(channel), channel),
@@ -146,8 +156,9 @@ export class NatsBroker implements Broker {
     if (history === undefined) {
       if (expected !== undefined) throw fault('an expected position needs a channel with history', false);
       if (!this.#options.link.isUp) throw fault('NATS is not connected: the publication was not delivered', true);
-      const keySubject = idempotencyKey === undefined ? undefined : this.#names.key(channel, idempotencyKey);
-      const key = keySubject === undefined ? {} : { keySubject };
+      const { keyStream: stream } = this.#names;
+      const key =
+        idempotencyKey === undefined ? {} : { keyPlace: { stream, subject: this.#names.key(channel, idempotencyKey) } };
       return this.#add(channel, bytes, (pending) => ({ kind: 'pass', publication, ...key, ...pending }));
     }
     this.#place(channel);
@@ -329,8 +340,12 @@ export class NatsBroker implements Broker {
       if (isWatched) return;
       isWatched = true;
       link.connection.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', {
-        callback: (error) => {
-          if (error === null && this.#state === 'open') this.#events?.interrupted?.();
+        callback: (error, { subject }) => {
+          if (error !== null) return;
+          const stream = subject.slice(subject.lastIndexOf('.') + 1);
+          this.#elections.elected(stream);
+          const isOurs = [...(this.#granted?.values() ?? [])].some(({ name }) => name === stream);
+          if (isOurs && this.#state === 'open') this.#events?.interrupted?.();
         },
       });
     });

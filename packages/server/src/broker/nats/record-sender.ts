@@ -1,10 +1,13 @@
 import type { headers } from '@nats-io/transport-node';
 import { Fault } from '../../core/fault.ts';
+import type { Elections } from './elections.ts';
+import type { Place } from './log-reader.ts';
 import type { NatsLink } from './nats-link.ts';
 import { recordOverheadBytes } from './record.ts';
 
 export interface RecordSenderOptions {
   readonly link: NatsLink;
+  readonly elections: Elections;
   /** Milliseconds one attempt may take. */
   readonly attemptMs: number;
   /** Bounds the appends that a node has under way, of all channels together. */
@@ -33,17 +36,18 @@ export class RecordSender {
    * may be in the stream, or come there yet.
    */
   async send(
-    subject: string,
+    { stream, subject }: Pick<Place, 'stream' | 'subject'>,
     bytes: Uint8Array,
     wanted: ReturnType<typeof headers>,
     onSent: () => void = () => {},
   ): Promise<Ack | Refused> {
-    const { link, attemptMs, enter, leave } = this.#options;
+    const { link, elections, attemptMs, enter, leave } = this.#options;
     mustFit(link, bytes);
     await enter();
     try {
       if (link.isUp) onSent();
-      const message = await link.request(subject, bytes, { headers: wanted, timeoutMs: attemptMs });
+      const asked = link.request(subject, bytes, { headers: wanted, timeoutMs: attemptMs });
+      const message = await elections.guard(stream, asked);
       const answer = message.json<Partial<Ack> & { error?: { err_code?: number; description?: string } }>();
       if (answer.error !== undefined) return new Refused(answer.error.err_code ?? 0, answer.error.description ?? '');
       return { seq: answer.seq ?? 0, duplicate: answer.duplicate === true };
