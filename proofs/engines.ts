@@ -1,14 +1,21 @@
 import { startNatsCluster } from '@tutti/testkit/nats-cluster';
-import { startRedis, startRedisSentinels, type RedisOptions } from '@tutti/testkit/redis-servers';
+import {
+  startRedis,
+  startRedisCluster,
+  startRedisSentinels,
+  type RedisOptions,
+  type RedisServer,
+} from '@tutti/testkit/redis-servers';
 import { requireService } from '@tutti/testkit/services';
+import { channelKeys } from '../packages/server/src/broker/redis/channel-keys.ts';
 import { until } from './waiting.ts';
 
 /** Real servers under three nodes, of which one leads and can be killed. */
 export interface EngineUnderTest {
   /** For the setting `engine`. */
   readonly url: string;
-  /** From now on the leader alone has what is published. False: this engine does not acknowledge such a thing. */
-  isolateLeader(): boolean;
+  /** From now on the leader alone has what is published there. False: this engine does not acknowledge such a thing. */
+  isolateLeader(channel: string): boolean;
   /** SIGKILL; the others may take over. Resolves when it is gone. */
   killLeader(): Promise<void>;
   /** The killed one comes back, and is in step. False: not in time. */
@@ -16,14 +23,25 @@ export interface EngineUnderTest {
   close(): Promise<void>;
 }
 
-export const engineNames = ['redis', 'nats'] as const;
+/** `redis`: a master and a replica under Sentinels; where one server is asked for, one alone. */
+export const engineNames = ['redis', 'redis-cluster', 'nats'] as const;
 export type EngineName = (typeof engineNames)[number];
+/** Those whose nodes reach it at one address, so that something can stand between. */
+export const storeNames = ['redis', 'nats'] as const;
+export type StoreName = (typeof storeNames)[number];
 
 const inStepMsMax = 30_000;
 
 /** `options` are for Redis. */
 export function startEngine(name: EngineName, options: RedisOptions = {}): Promise<EngineUnderTest> {
-  return name === 'nats' ? startNats() : startSentinels(options);
+  switch (name) {
+    case 'nats':
+      return startNats();
+    case 'redis':
+      return startSentinels(options);
+    case 'redis-cluster':
+      return startCluster(options);
+  }
 }
 
 /** Three servers; what is acknowledged is with two of them, so no leader is ever alone with it. */
@@ -65,10 +83,46 @@ async function startSentinels(options: RedisOptions): Promise<EngineUnderTest> {
     mend: async () => {
       if (!(await until(() => sentinels.master() === follower, inStepMsMax))) return false;
       await leader.restart();
-      const isInStep = (): boolean => leader.command('INFO', 'replication').includes('master_link_status:up');
-      return until(isInStep, inStepMsMax);
+      return until(() => isInStep(leader), inStepMsMax);
     },
     close: () => sentinels.close(),
+  };
+}
+
+function isInStep(replica: RedisServer): boolean {
+  return replica.command('INFO', 'replication').includes('master_link_status:up');
+}
+
+/** Three masters, a replica each. */
+async function startCluster(options: RedisOptions): Promise<EngineUnderTest> {
+  const cluster = await startRedisCluster({ ...options, replicas: 1 });
+  const pairOf = (key: string): [leader: RedisServer, follower: RedisServer] => {
+    const leader = cluster.masterOf(key);
+    const [follower] = cluster.replicasOf(leader);
+    if (follower === undefined) throw new Error('a master of the Cluster has no replica');
+    return [leader, follower];
+  };
+  let key = '';
+  let [leader, follower] = pairOf(key);
+  return {
+    url: cluster.url,
+    isolateLeader: (channel) => {
+      key = channelKeys('tutti', channel).meta;
+      [leader, follower] = pairOf(key);
+      follower.pause();
+      leader.command('CLIENT', 'KILL', 'TYPE', 'replica');
+      return true;
+    },
+    killLeader: async () => {
+      await leader.kill();
+      follower.resume();
+    },
+    mend: async () => {
+      if (!(await until(() => cluster.masterOf(key) === follower, inStepMsMax))) return false;
+      await leader.restart();
+      return until(() => isInStep(leader), inStepMsMax);
+    },
+    close: () => cluster.close(),
   };
 }
 
@@ -80,7 +134,7 @@ export interface Store {
   close(): Promise<void>;
 }
 
-export async function startStore(name: EngineName): Promise<Store> {
+export async function startStore(name: StoreName): Promise<Store> {
   if (name === 'redis') {
     const server = await startRedis({ persistence: 'always' });
     return { port: server.port, urlAt: (port) => `redis://127.0.0.1:${port}`, close: () => server.close() };

@@ -1,7 +1,7 @@
 import { Tutti } from '@tutti/client';
 import { startFaultProxy, type FaultProxy } from '@tutti/testkit/fault-proxy';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
-import { engineNames, startStore, type EngineName, type Store } from './engines.ts';
+import { startStore, storeNames, type Store, type StoreName } from './engines.ts';
 import { officialOnlooker, ownOnlooker, settle, type Onlooker } from './following.ts';
 import type { Proof, Verdict } from './proof.ts';
 import { Publishing } from './publishing.ts';
@@ -39,9 +39,9 @@ export const partition: Proof = {
     leaseMs: { default: 10_000, description: 'nodeLease' },
     users: { default: 60, description: 'in the room, spread over the nodes' },
   },
-  choices: { engine: { default: 'redis', choices: engineNames, description: 'what is under the nodes' } },
+  choices: { engine: { default: 'redis', choices: storeNames, description: 'what is under the nodes' } },
   run: async ({ cutSeconds = 0, stopSeconds = 0, leaseMs = 0, users = 0 }, say, { engine }) => {
-    const store = await startStore(engine as EngineName);
+    const store = await startStore(engine as StoreName);
     const closers: (() => unknown)[] = [];
     const broken: string[] = [];
     try {

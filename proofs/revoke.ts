@@ -1,4 +1,4 @@
-import { engineNames, type EngineName } from './engines.ts';
+import { storeNames, type StoreName } from './engines.ts';
 import type { Proof } from './proof.ts';
 import { revokeWithLostHints } from './revoke/lost-hints.ts';
 import { revokeOnOneNode } from './revoke/one-node.ts';
@@ -14,11 +14,11 @@ export const revoke: Proof = {
     slackMs: { default: 500, description: 'that the read of the list and the last delivery may take besides' },
     bystanders: { default: 20, description: 'connections that nobody revokes' },
   },
-  choices: { engine: { default: 'nats', choices: engineNames, description: 'what the nodes share' } },
+  choices: { engine: { default: 'nats', choices: storeNames, description: 'what the nodes share' } },
   run: async ({ rate = 0, graceMs = 0, slackMs = 0, bystanders = 0 }, say, { engine }) => {
     const wanted = { rate, graceMs, bystanders };
     const alone = await revokeOnOneNode(wanted, say);
-    const between = await revokeWithLostHints({ ...wanted, slackMs }, engine as EngineName, say);
+    const between = await revokeWithLostHints({ ...wanted, slackMs }, engine as StoreName, say);
     return {
       broken: [...alone.broken, ...between.broken],
       figures: { ...alone.figures, betweenNodes: between.figures },

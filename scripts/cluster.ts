@@ -19,17 +19,18 @@ import { LocalCluster, type RunningNode } from './local-cluster.ts';
  * break. Everything ends with Ctrl-C, and its data with it.
  */
 
-const usage = `npm run cluster -- [--nodes 3] [--engine redis|nats] [--port 8000]
+const usage = `npm run cluster -- [--nodes 3] [--engine redis|redis-cluster|nats] [--port 8000]
 
 Nodes of one cluster behind nginx, on this machine only, insecure as \`tutti dev\` is.
 
   --nodes N       from 1 to 9
-  --engine NAME   redis or nats: what the nodes share, started here too
+  --engine NAME   redis, redis-cluster or nats: what the nodes share, started here too
   --port N        where nginx listens; each node has a port of its own besides
 `;
 
 const programs: Record<EngineServerName, readonly string[]> = {
   redis: ['redis-server', 'redis-cli'],
+  'redis-cluster': ['redis-server', 'redis-cli'],
   nats: ['nats-server'],
 };
 
@@ -57,7 +58,7 @@ function asked(): Wanted | 'help' {
       `--engine ${engine}: it lives in one process, so that several nodes would know nothing of each other; one node is \`npm start\``,
     );
   const known = engineServerNames.find((name) => name === engine);
-  if (known === undefined) throw new Refusal(`--engine takes ${engineServerNames.join(' or ')}`);
+  if (known === undefined) throw new Refusal(`--engine takes ${engineServerNames.join(', ')}`);
   return { nodes, engine: known, port };
 }
 

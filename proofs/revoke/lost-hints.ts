@@ -1,7 +1,7 @@
 import { TuttiApi } from '@tutti/api';
 import { BusProxy, type LosesTopic } from '@tutti/testkit/bus-proxy';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
-import { startStore, type EngineName } from '../engines.ts';
+import { startStore, type StoreName } from '../engines.ts';
 import { readMetrics } from '../metrics.ts';
 import type { Verdict } from '../proof.ts';
 import { pause, until } from '../waiting.ts';
@@ -54,7 +54,7 @@ interface Scene extends RevokeWanted {
  */
 export async function revokeWithLostHints(
   wanted: RevokeWanted & { readonly slackMs: number },
-  engine: EngineName,
+  engine: StoreName,
   say: (line: string) => void,
 ): Promise<Verdict> {
   const closers: (() => unknown)[] = [];
@@ -77,7 +77,7 @@ export async function revokeWithLostHints(
 
 async function build(
   wanted: RevokeWanted & { readonly slackMs: number },
-  engine: EngineName,
+  engine: StoreName,
   closers: (() => unknown)[],
 ): Promise<Scene> {
   const store = await startStore(engine);

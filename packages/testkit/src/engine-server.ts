@@ -1,15 +1,15 @@
 import { startNatsCluster } from './nats-cluster.ts';
-import { startRedis } from './redis-servers.ts';
+import { startRedis, startRedisCluster } from './redis-servers.ts';
 import { requireService } from './services.ts';
 
-/** One server that several nodes can share. */
+/** What several nodes can share: one server; of a Redis Cluster three. */
 export interface EngineServer {
   /** For the option `engine`. */
   readonly url: string;
   close(): Promise<void>;
 }
 
-export const engineServerNames = ['redis', 'nats'] as const;
+export const engineServerNames = ['redis', 'redis-cluster', 'nats'] as const;
 export type EngineServerName = (typeof engineServerNames)[number];
 
 /** Throws where its program is missing. `ownGroup`: Ctrl-C in the terminal is not for it. */
@@ -18,6 +18,7 @@ export async function startEngineServer(
   { ownGroup = false }: { ownGroup?: boolean } = {},
 ): Promise<EngineServer> {
   if (name === 'redis') return startRedis({ persistence: 'everysec', ownGroup });
+  if (name === 'redis-cluster') return startRedisCluster({ persistence: 'everysec', ownGroup });
   const service = await requireService('nats-server');
   if ('skip' in service) throw new Error(service.skip);
   return startNatsCluster({ program: service.path, ownGroup });

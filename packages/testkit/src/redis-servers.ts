@@ -45,10 +45,14 @@ export interface RedisSentinels {
   close(): Promise<void>;
 }
 
-/** Three masters, no replicas. */
+/** Three masters, each with as many replicas as were asked for. */
 export interface RedisCluster {
   readonly url: string;
   readonly servers: readonly RedisServer[];
+  /** Who serves the key now, as the others see it. */
+  masterOf(key: string): RedisServer;
+  /** Those that copy it. */
+  replicasOf(master: RedisServer): readonly RedisServer[];
   close(): Promise<void>;
 }
 
@@ -121,12 +125,14 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
   };
 }
 
-export async function startRedisCluster(options: RedisOptions = {}): Promise<RedisCluster> {
+/** With replicas, one takes over about 3 seconds after its master is gone. */
+export async function startRedisCluster(options: RedisOptions & { replicas?: number } = {}): Promise<RedisCluster> {
+  const { replicas = 0 } = options;
   const config = [...(options.config ?? []), 'cluster-enabled yes', 'cluster-node-timeout 2000'];
   const servers: RedisServer[] = [];
   try {
     // Its bus would listen at the port + 10000, among those that systems hand out by themselves.
-    while (servers.length < 3) {
+    while (servers.length < 3 * (1 + replicas)) {
       servers.push(await startRedis({ ...options, config: [...config, `cluster-port ${await freePort()}`] }));
     }
   } catch (error) {
@@ -135,18 +141,62 @@ export async function startRedisCluster(options: RedisOptions = {}): Promise<Red
   }
   const [first] = servers;
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  first?.command('--cluster', 'create', ...addresses, '--cluster-replicas', '0', '--cluster-yes');
-  await eventually(() => servers.every((each) => each.command('CLUSTER', 'INFO').includes('cluster_state:ok')), {
-    what: 'the Cluster is whole',
-    withinMs: 15_000,
-  });
+  first?.command('--cluster', 'create', ...addresses, '--cluster-replicas', String(replicas), '--cluster-yes');
+  const isWhole = (each: RedisServer): boolean =>
+    each.command('CLUSTER', 'INFO').includes('cluster_state:ok') &&
+    !each.command('INFO', 'replication').includes('master_link_status:down');
+  await eventually(() => servers.every(isWhole), { what: 'the Cluster is whole', withinMs: 30_000 });
+  const members = (): ClusterMember[] =>
+    clusterMembers(servers.find(({ isRunning }) => isRunning)?.command('CLUSTER', 'NODES') ?? '');
+  const serverAt = (port: number): RedisServer => {
+    const server = servers.find((each) => each.port === port);
+    if (server === undefined) throw new Error(`no server of the Cluster has port ${port}`);
+    return server;
+  };
   return {
     url: `redis+cluster://${addresses.join(',')}`,
     servers,
+    masterOf: (key) => {
+      const slot = Number(servers.find(({ isRunning }) => isRunning)?.command('CLUSTER', 'KEYSLOT', key));
+      const owner = members().find(({ slots }) => slots.some(([from, to]) => from <= slot && slot <= to));
+      return serverAt(owner?.port ?? 0);
+    },
+    replicasOf: ({ port }) => {
+      const known = members();
+      const id = known.find((each) => each.port === port)?.id;
+      return known.filter(({ masterId }) => masterId === id).map((each) => serverAt(each.port));
+    },
     close: async () => {
       await Promise.all(servers.map((each) => each.close()));
     },
   };
+}
+
+interface ClusterMember {
+  readonly id: string;
+  readonly port: number;
+  /** Of whom it is a copy; `-` for a master. */
+  readonly masterId: string;
+  /** From and to, inclusive. */
+  readonly slots: readonly (readonly [number, number])[];
+}
+
+/** The answer to CLUSTER NODES: a line each, `id address flags master ping pong epoch link slots…`. */
+function clusterMembers(answer: string): ClusterMember[] {
+  return answer
+    .trim()
+    .split('\n')
+    .map((line) => {
+      const [id = '', address = '', , masterId = '', , , , , ...ranges] = line.split(' ');
+      const port = Number(/:(\d+)/.exec(address)?.[1]);
+      const slots = ranges
+        .filter((range) => /^\d/.test(range))
+        .map((range): [number, number] => {
+          const [from = '', to = from] = range.split('-');
+          return [Number(from), Number(to)];
+        });
+      return { id, port, masterId, slots };
+    });
 }
 
 async function pathOf(name: string): Promise<string> {
