@@ -10,6 +10,7 @@ const contracts = [
   `${server}/broker/broker[.]ts$`,
   `${server}/presence/presence[.]ts$`,
   `${server}/revocation/revocation-list[.]ts$`,
+  `${server}/last-seen/last-seen[.]ts$`,
   `${server}/transport/transport[.]ts$`,
   // What tokens and hooks may say of a user is read in one place.
   `${server}/auth/(authenticator|authorizer|capability)[.]ts$`,
@@ -25,7 +26,8 @@ const contracts = [
 ];
 
 /** Folders that hold implementations of a contract, one noun each. */
-const adapters = '(broker|revocation|cluster|presence|transport|auth|hooks|webhooks|telemetry|http|runtime|config)';
+const adapters =
+  '(broker|revocation|last-seen|cluster|presence|transport|auth|hooks|webhooks|telemetry|http|runtime|config)';
 
 /** What of core an adapter may know: the words it shares with everybody. */
 const coreWords = `${server}/core/(clock|random|fault)[.]ts$`;
@@ -39,8 +41,8 @@ const drivers = [
   ['jose', 'jose', `${server}/auth/|^packages/cli/src/`],
   ['pino', 'pino', `${server}/telemetry/`],
   ['prom-client', 'prom-client', `${server}/telemetry/`],
-  ['sqlite', '(node:)?sqlite', `${server}/(broker|presence|revocation)/`],
-  ['nats', '@nats-io/(transport-node|jetstream|kv|nats-core)', `${server}/(broker|cluster|revocation)/nats/`],
+  ['sqlite', '(node:)?sqlite', `${server}/(broker|presence|revocation|last-seen)/`],
+  ['nats', '@nats-io/(transport-node|jetstream|kv|nats-core)', `${server}/(broker|cluster|revocation|last-seen)/nats/`],
   ['redis', 'ioredis', `${server}/(broker|cluster)/redis/`],
   ['commander', 'commander', '^packages/cli/src/'],
 ];

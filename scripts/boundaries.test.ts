@@ -98,6 +98,11 @@ const planted: [rules: string[], file: string, text: string][] = [
     `${s}/broker/memory.ts`,
     "import '../transport/websocket/listener.ts';\nexport const memory = 1;",
   ],
+  [
+    ['adapters-do-not-know-each-other'],
+    `${s}/last-seen/memory.ts`,
+    "import '../broker/memory.ts';\nexport const lastSeen = 1;",
+  ],
   [['only-wiring-picks'], `${s}/second-wiring.ts`, "import './broker/memory.ts';"],
   [['driver-ws'], `${s}/broker/memory.ts`, "import 'ws';\nexport const memory = 1;"],
   [['driver-jose'], `${s}/broker/memory.ts`, "import 'jose';\nexport const memory = 1;"],

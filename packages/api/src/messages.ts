@@ -103,6 +103,14 @@ export type RefreshOptions = { expired: true } | { expire_at: number; info?: unk
 export type Revoked =
   { user: string; issued_before?: number } | { jti: string; expire_at?: number } | { client: string };
 
+/** Of one user. */
+export interface Seen {
+  /** Connected to any node. */
+  online: boolean;
+  /** When the last connection ended, milliseconds since 1970. Absent: online, never seen, or longer ago than it is kept. */
+  last_seen?: number;
+}
+
 export interface PageOptions {
   limit?: number;
   /** `next_cursor` of the page before. */

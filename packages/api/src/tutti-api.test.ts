@@ -27,6 +27,8 @@ test('every method, typed, against a node', { timeout }, async (t) => {
   await api.historyRemove('chat:a');
   assert.deepEqual(await api.presence('chat:a'), {});
   assert.deepEqual(await api.presenceStats('chat:a'), { num_clients: 0, num_users: 0 });
+  assert.deepEqual(await api.lastSeen(['ann']), { ann: { online: false } });
+  await api.lastSeenRemove('ann');
   assert.deepEqual(await api.channels({ pattern: 'chat:*' }), { channels: {} });
   assert.deepEqual(await api.connections({ user: 'ann', limit: 5 }), { connections: {} });
   assert.equal((await api.info()).nodes.length, 1);

@@ -18,6 +18,7 @@ import type {
   PublishResult,
   RefreshOptions,
   Revoked,
+  Seen,
   SubscribeOptions,
   Whose,
 } from './messages.ts';
@@ -106,6 +107,16 @@ export class TuttiApi {
 
   presenceStats(channel: string): Promise<{ num_clients: number; num_users: number }> {
     return this.#result('presence_stats', { channel }, true);
+  }
+
+  /** By name, each user that was asked for; at most 1,000 in one call. */
+  async lastSeen(users: readonly string[]): Promise<Record<string, Seen>> {
+    return (await this.#result<{ users: Record<string, Seen> }>('last_seen', { users }, true)).users;
+  }
+
+  /** Forgets when the user was last connected. Of one who still is, it is kept anew: `disconnect` first. */
+  async lastSeenRemove(user: string): Promise<void> {
+    await this.#result('last_seen_remove', { user }, true);
   }
 
   history<T = unknown>(channel: string, options: HistoryOptions = {}): Promise<HistoryResult<T>> {

@@ -6,6 +6,7 @@ import { MessageFields } from './cluster/message-fields.ts';
 import type { Peers } from './cluster/peers.ts';
 import type { Clock } from './core/clock.ts';
 import type { ClusterDirectory } from './core/cluster-directory.ts';
+import { mustKeepLastSeen, type ClusterLastSeen } from './core/cluster-last-seen.ts';
 import { fixedLimits } from './core/limits.ts';
 import type { Node } from './core/node.ts';
 import { rejectionOf } from './core/rejection-of.ts';
@@ -22,6 +23,8 @@ export interface ApiTargetParts {
   readonly telemetry: Telemetry;
   readonly clock: Clock;
   readonly load: { loopLagMs(): number };
+  /** Undefined: it is not kept. */
+  readonly seen: ClusterLastSeen | undefined;
   readonly nodeName: string;
   readonly version: string;
   readonly historyPageMax: number;
@@ -48,7 +51,7 @@ export function apiTarget(parts: ApiTargetParts): ApiTarget {
 
 // long on purpose: one short line a method, and nothing to follow.
 function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['info']): ApiTarget {
-  const { node, directory, namespaces, presence, historyPageMax } = parts;
+  const { node, directory, namespaces, presence, seen, historyPageMax } = parts;
   const channelOf = (name: string): string => {
     namespaces.resolve(name);
     return channelWithin(tenant, name);
@@ -88,6 +91,8 @@ function targetWithin(tenant: string, parts: ApiTargetParts, info: ApiTarget['in
       const message = `more than ${presenceMembersMax} members: use presence_stats, or ask for pages with limit`;
       throw new Rejection(rejections.limitExceeded, message);
     },
+    lastSeen: async (users) => mustKeepLastSeen(seen).of(tenant, users),
+    forgetSeen: async (user) => mustKeepLastSeen(seen).forget(tenant, user),
     presenceStats: async (name) => presence.stats(channelOf(name)),
     subscribe: async (whose, name, wanted) => {
       namespaces.resolve(name);

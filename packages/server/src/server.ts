@@ -44,6 +44,11 @@ export interface TuttiServer {
   history(channel: string, options?: { since?: Position; limit?: number; reverse?: boolean }): Promise<ServerHistory>;
   presence(channel: string): Promise<readonly ClientInfo[]>;
   /**
+   * In the order of the users: who is connected to any node, else when that was last, milliseconds since 1970
+   * (absent: never, or forgotten). Throws `Rejection` where it is not kept, `Fault`.
+   */
+  lastSeen(users: readonly string[]): Promise<readonly { online: boolean; lastSeen?: number }[]>;
+  /**
    * Ends a user's connections, on every node. The code says whether the clients come back
    * (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999.
    */
@@ -76,7 +81,7 @@ export interface TuttiServer {
 /** What of a node belongs to a tenant. */
 export type TenantFace = Pick<
   TuttiServer,
-  'publish' | 'history' | 'presence' | 'disconnect' | 'unsubscribe' | 'revoke'
+  'publish' | 'history' | 'presence' | 'lastSeen' | 'disconnect' | 'unsubscribe' | 'revoke'
 >;
 
 /** `issuedBefore`, `expires`: milliseconds since 1970; see `revoke` in docs/guides/revocation.md. */

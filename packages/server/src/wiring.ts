@@ -54,6 +54,7 @@ import { applicationFace } from './wiring/application-face.ts';
 import { canariesOf } from './wiring/canaries.ts';
 import { engineOf } from './wiring/engine-of.ts';
 import { wireHooks, type WiredHooks } from './wiring/hooks.ts';
+import { wireLastSeen, type WiredLastSeen } from './wiring/last-seen.ts';
 import { listenerOf, socketsBesides, urlsOf, type Listener } from './wiring/listener-of.ts';
 import { nodeGauges } from './wiring/node-gauges.ts';
 import { settingsOf } from './wiring/settings-of.ts';
@@ -83,6 +84,7 @@ interface Parts {
   readonly operators: HttpServer | undefined;
   readonly stats: StatsPublisher;
   readonly webhooks: Webhooks | undefined;
+  readonly lastSeen: WiredLastSeen | undefined;
 }
 
 /**
@@ -101,7 +103,7 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   const urls = urlsOf(options, settings, http, operators);
   log.info({ url: urls.url, metricsUrl: urls.metricsUrl, version }, 'the node is listening');
   const { historyPageMax } = settings;
-  const face = { node, directory, presence, historyPageMax };
+  const face = { node, directory, presence, historyPageMax, lastSeen: parts.lastSeen?.asked };
   let closed: Promise<void> | undefined;
   let drained: Promise<DrainReport> | undefined;
   const close = (): Promise<void> => (closed ??= shutDown(parts));
@@ -141,6 +143,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });
   const webhooks = webhooksOf(settings, { clock, random, telemetry, nodeName });
   const pace = new BucketAddressPace(settings, clock);
+  const lastSeen = wireLastSeen(settings, { shared: engine.lastSeen, peers, clock, telemetry });
   const node = new Node({
     clock,
     random,
@@ -154,6 +157,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
     revocations: revocationOptions(settings, clock, engine.revocations),
     rpc: new RpcMethods(options.rpc ?? {}),
     hooks: asked.hooks,
+    ...(lastSeen === undefined ? {} : { seen: lastSeen.seen }),
     observers: webhooks === undefined ? asked.observers : [...asked.observers, webhooks],
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
@@ -171,17 +175,18 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   };
   const admission = new Admission({ ...settings, ...limits }, { clock, random, load });
   const readiness = new Readiness({ ...settings, clock, random, log, checks: canaries.all });
-  const measured = { node, readiness, admission, load, peers, hooks: asked, webhooks };
+  const measured = { node, readiness, admission, load, peers, hooks: asked, webhooks, seen: lastSeen?.seen };
   telemetry.readGauges(() => nodeGauges(measured));
   const { historyPageMax, tenantClaim } = settings;
   const figures = { nodeName, version, historyPageMax, tenantClaim };
   const directory = new ClusterDirectory(node.directory, { peers, telemetry });
-  const target = apiTarget({ node, directory, peers, namespaces, presence, telemetry, clock, load, ...figures });
+  const faced = { node, directory, peers, namespaces, presence, telemetry, clock, load, seen: lastSeen?.asked };
+  const target = apiTarget({ ...faced, ...figures });
   const api = new ApiRoute(settings, target, telemetry, new BucketApiPace(settings, clock));
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, directory, hooks: asked, webhooks },
-    ...{ admission, readiness },
+    ...{ admission, readiness, lastSeen },
     ...faces(
       options,
       settings,
@@ -263,6 +268,7 @@ async function start(parts: Parts): Promise<void> {
   await parts.webhooks?.start();
   for (const transport of transports) transport.listen((connection) => node.accept(connection));
   try {
+    await parts.lastSeen?.seen.start();
     await peers.start();
     // Whoever connects to a node that just started is told who is there as by any other.
     if (presence instanceof ReplicatedPresence) await presence.settled();
@@ -313,6 +319,7 @@ async function shutDown(parts: Parts): Promise<void> {
     () => node.revocations.close(),
     // After the last connection: its end is told, too.
     () => parts.webhooks?.close(),
+    () => parts.lastSeen?.seen.close(),
     () => presence.close(),
     () => peers.close(),
     () => broker.close(),

@@ -21,6 +21,7 @@ import {
   type Random,
   type RevocationOptions,
   type RpcHandler,
+  type SeenUsers,
   type TokenFailures,
 } from '@tutti/server/internal';
 import { MemoryConnection } from './memory-connection.ts';
@@ -41,6 +42,7 @@ export interface CoreNodeOptions {
   readonly hooks?: Hooks;
   readonly tokenFailures?: TokenFailures;
   readonly observers?: readonly NodeObserver[];
+  readonly seen?: Pick<SeenUsers, 'came' | 'left'>;
 }
 
 export const testLimits: Limits = {
@@ -148,6 +150,7 @@ export class CoreNode {
       positionCheckIntervalMs: options.positionCheckIntervalMs ?? 0,
       ...(options.hooks === undefined ? {} : { hooks: options.hooks }),
       ...(options.tokenFailures === undefined ? {} : { tokenFailures: options.tokenFailures }),
+      ...(options.seen === undefined ? {} : { seen: options.seen }),
       observers: options.observers ?? [],
     });
   }

@@ -42,6 +42,11 @@ export {
   type RevocationListConformanceOptions,
   type RevocationListUnderTest,
 } from './conformance/revocation-list.ts';
+export {
+  lastSeenConformance,
+  type LastSeenConformanceOptions,
+  type LastSeenUnderTest,
+} from './conformance/last-seen.ts';
 export { HintlessRevocationList } from './hintless-revocation-list.ts';
 export {
   masterName,

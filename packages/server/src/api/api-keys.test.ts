@@ -40,7 +40,7 @@ async function verdict(api: ApiNodeUnderTest, key: string, method: string, chann
 
 test('S36: the rights of a key: methods, channels, and what concerns no channel', { timeout }, async (t) => {
   const api = await startApi(t, { keys });
-  const byUser = ['disconnect', 'refresh', 'revoke', 'connections', 'info'];
+  const byUser = ['disconnect', 'refresh', 'revoke', 'last_seen', 'last_seen_remove', 'connections', 'info'];
   for (const method of methods.keys()) {
     assert.equal(await verdict(api, 'all', method, 'chat:a'), 'yes', method);
     const isWriting = method === 'publish' || method === 'broadcast';

@@ -17,6 +17,7 @@ const keys: readonly ApiKey[] = [
 const needed: Readonly<Record<string, object>> = {
   publish: { channel: 'chat:a', data: 1 },
   broadcast: { channels: ['chat:a'], data: 1 },
+  last_seen: { users: ['ann'] },
   revoke: { user: 'bob' },
   refresh: { user: 'ann', expire_at: 4_000_000_000 },
 };

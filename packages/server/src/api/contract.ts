@@ -29,6 +29,10 @@ export interface ApiTarget {
     query?: PageQuery,
   ): Promise<{ readonly members: readonly ClientInfo[]; readonly hasMore: boolean }>;
   presenceStats(channel: string): Promise<{ readonly clients: number; readonly users: number }>;
+  /** Answers in the order of the users. Throws `Rejection` where it is not kept. */
+  lastSeen(users: readonly string[]): Promise<{ readonly users: readonly ApiSeen[] } & Heard>;
+  /** Nothing is kept of when the user was connected; of one who is, it begins anew. Throws `Rejection` where it is not kept. */
+  forgetSeen(user: string): Promise<Heard>;
   // These concern the connections of all nodes.
   subscribe(whose: Whose, channel: string, wanted: WantedSubscription): Promise<Heard>;
   unsubscribe(whose: Whose, channel: string): Promise<Heard>;
@@ -56,6 +60,12 @@ export interface Heard {
 export interface Whose {
   readonly user?: string;
   readonly client?: string;
+}
+
+export interface ApiSeen {
+  readonly isOnline: boolean;
+  /** Milliseconds since 1970; absent: online, never seen, or forgotten. */
+  readonly lastSeenMs?: number;
 }
 
 export interface WantedRevocation {
@@ -124,6 +134,10 @@ export const apiBounds = {
   turnMax: 100,
   /** Bytes of a close reason: a close frame has no more room. */
   reasonBytesMax: 123,
+  /** Users of one question for last seen. */
+  lastSeenUsersMax: 1_000,
+  /** Bytes of the name of a user. */
+  userBytesMax: 1_024,
   /** Clients that a disconnect spares. */
   whitelistMax: 1_000,
 } as const;

@@ -25,7 +25,10 @@ export class ApiKeys {
 }
 
 /** Methods that concern users and not channels: a key bound to channels has them only where it names them. */
-const methodsWithoutChannel: readonly string[] = ['disconnect', 'refresh', 'revoke', 'connections', 'info'];
+const methodsWithoutChannel: readonly string[] = [
+  ...['disconnect', 'refresh', 'revoke', 'connections', 'info'],
+  ...['last_seen', 'last_seen_remove'],
+];
 
 export function mayCall({ allow, channels, tenant }: ApiKey, method: string): boolean {
   // The node's figures are of all tenants together.

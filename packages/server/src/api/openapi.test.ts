@@ -57,6 +57,8 @@ test(
       ['unsubscribe', { user: 'ann', channel: 'live:b' }],
       ['presence', { channel: 'chat:a' }],
       ['presence_stats', { channel: 'chat:a' }],
+      ['last_seen', { users: ['ann', 'bob'] }],
+      ['last_seen_remove', { user: 'bob' }],
       ['revoke', { user: 'bob' }],
       ['revoke', { jti: 'a-token', expire_at: 4_000_000_000 }],
       ['history', { channel: 'chat:a', limit: 10 }],

@@ -22,6 +22,8 @@ export const apiMethodNames = [
   'revoke',
   'presence',
   'presence_stats',
+  'last_seen',
+  'last_seen_remove',
   'history',
   'history_remove',
   'channels',

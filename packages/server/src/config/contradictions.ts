@@ -8,6 +8,7 @@ import { isNatsUrl, parseNatsUrls } from './nats-target.ts';
 import { nearestName } from './nearest-name.ts';
 import type { Settings } from './options.ts';
 import { isRedisUrl, parseRedisUrl } from './redis-target.ts';
+import { hour } from './options/units.ts';
 import { tokenKeyProblem } from './token-key.ts';
 
 /** `serve`: for others to reach. `dev`: one developer, one machine. */
@@ -31,6 +32,7 @@ export function contradictions(
     ...personalProblems(settings),
     ...tenantProblems(settings),
     ...lifetimeProblems(settings),
+    ...lastSeenProblems(settings),
     ...issuerProblems(settings),
     ...nameProblems(settings),
     ...(settings.pongTimeoutMs < settings.pingIntervalMs
@@ -68,6 +70,12 @@ function engineProblems({ engine, enginePrefix, engineCertFile, engineKeyFile }:
   }
   const target = parseRedisUrl(engine);
   return typeof target === 'string' ? [...found, { option: 'engine', message: target }] : found;
+}
+
+/** What is kept is written again before it is forgotten: not all the time. */
+function lastSeenProblems({ lastSeenTtlMs: ttlMs }: Settings): Contradiction[] {
+  if (ttlMs === 0 || ttlMs >= hour) return [];
+  return [{ option: 'lastSeenTtl', message: 'must be at least 1h; 0 turns it off' }];
 }
 
 function insecureProblems({ insecure, host }: Settings, mode: Mode): Contradiction[] {

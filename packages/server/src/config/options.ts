@@ -10,6 +10,7 @@ import { connectionOptions } from './options/connection-options.ts';
 import { engineOptions } from './options/engine-options.ts';
 import { hookOptions } from './options/hook-options.ts';
 import { identityOptions } from './options/identity-options.ts';
+import { lastSeenOptions } from './options/last-seen-options.ts';
 import { nodeOptions } from './options/node-options.ts';
 import { webhookOptions } from './options/webhook-options.ts';
 import type { TokenIssuer } from './token-issuer.ts';
@@ -30,6 +31,7 @@ export const options = {
   ...admissionOptions,
   ...channelOptions,
   ...clusterOptions,
+  ...lastSeenOptions,
   ...webhookOptions,
 } as const satisfies OptionTable;
 

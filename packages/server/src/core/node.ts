@@ -24,6 +24,7 @@ import { Recovery } from './recovery.ts';
 import { Revocations, type RevocationOptions } from './revocations.ts';
 import type { Services } from './services.ts';
 import { endRevoked, impliedBy } from './revoking.ts';
+import type { SeenUsers } from './seen-users.ts';
 import { Session } from './session.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import type { TokenFailures } from './token-failures.ts';
@@ -49,6 +50,8 @@ export interface NodeOptions extends Pick<
   readonly tokenFailures?: TokenFailures;
   /** Absent: the application is asked nothing. */
   readonly hooks?: Hooks;
+  /** Absent: nobody keeps when users were last here. */
+  readonly seen?: Pick<SeenUsers, 'came' | 'left'>;
   /** Told what happens to sessions and channels, in this order. */
   readonly observers?: readonly NodeObserver[];
   /** Takes the publications of canaries, which are no channel's; false for any other. Never throws. */
@@ -135,6 +138,8 @@ export class Node {
       },
       sessionOpened: ({ id }) => {
         this.#unauthenticated.delete(id);
+        const session = this.#sessions.get(id);
+        if (session !== undefined) options.seen?.came(session.identity);
       },
       sessionEnded: ({ id }, code) => {
         this.#sessionEnded(id, code);
@@ -261,10 +266,11 @@ export class Node {
   }
 
   #sessionEnded(id: string, code: number | undefined): void {
-    this.#unauthenticated.delete(id);
+    const wasOpen = !this.#unauthenticated.delete(id);
     const session = this.#sessions.get(id);
     if (session === undefined) return;
     this.#sessions.delete(id);
+    if (wasOpen) this.#options.seen?.left(session.identity);
     this.#options.telemetry.count('connections_closed', 1, closeFamily(code));
     this.#drain?.ended(session);
   }

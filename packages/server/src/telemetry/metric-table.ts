@@ -120,6 +120,11 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
   gaps_repaired: { help: 'Gaps between publications of the broker that were filled from the log.' },
   sessions_revoked: { help: 'Connections that ended because their user, token or session was revoked.' },
   revocation_reads_failed: { help: 'Times that the list of revocations could not be read.' },
+  last_seen_written: { help: 'Times that it was kept of a user to have come or gone.' },
+  last_seen_writes_failed: { help: 'Times that last seen could not be written; it is tried again.' },
+  last_seen_lost: {
+    help: 'Users of whom it could not be kept that they came or went: too many waited, or the node stopped.',
+  },
   slow_disconnects: { help: 'Connections that ended because they read too slowly.' },
   api_requests: {
     help: 'Requests to the server API that a method was asked with, by key.',
@@ -241,6 +246,7 @@ export const gaugeMetrics = {
   loop_lag_seconds: { help: 'How late the event loop is, smoothed.' },
   memory_share: { help: 'Memory in use, of what the process may use; 1 is all of it.' },
   nodes: { help: 'Nodes of the cluster that this one knows to live, itself included.' },
+  last_seen_waiting: { help: 'Users of whom it is not written yet that they came or went.' },
   webhook_queue_events: { help: 'Events that wait for webhooks, all together.' },
   webhook_queue_bytes: { help: 'Bytes of the events that wait for webhooks, all together.' },
   webhook_oldest_seconds: { help: 'How long the event that has waited longest for its webhook has been waiting.' },

@@ -49,6 +49,10 @@ export type CounterName =
   | 'slow_disconnects'
   | 'sessions_revoked'
   | 'revocation_reads_failed'
+  /** Users of whom it was kept that they came or went. */
+  | 'last_seen_written'
+  | 'last_seen_writes_failed'
+  | 'last_seen_lost'
   /** Label: the name of the key. */
   | 'api_requests'
   /** Label: the reason. */

@@ -4,6 +4,7 @@ import { channelWithin } from '../config/tenant.ts';
 import { applicationKey } from '../api-target.ts';
 import { fixedLimits } from '../core/limits.ts';
 import type { ClusterDirectory } from '../core/cluster-directory.ts';
+import { mustKeepLastSeen, type ClusterLastSeen } from '../core/cluster-last-seen.ts';
 import type { Node } from '../core/node.ts';
 import type { RevocationRequest } from '../core/revocations.ts';
 import type { RevokedSubject, TenantFace } from '../server.ts';
@@ -14,11 +15,13 @@ export interface ApplicationFaceParts {
   readonly directory: ClusterDirectory;
   readonly presence: Presence;
   readonly historyPageMax: number;
+  /** Undefined: it is not kept. */
+  readonly lastSeen: ClusterLastSeen | undefined;
 }
 
 /** What the program that embeds a node may do with the channels and users of one tenant; empty: those of none. */
 export function applicationFace(
-  { node, directory, presence, historyPageMax }: ApplicationFaceParts,
+  { node, directory, presence, historyPageMax, lastSeen }: ApplicationFaceParts,
   tenant: string,
 ): TenantFace {
   return {
@@ -36,6 +39,13 @@ export function applicationFace(
       return node.history(channel, { ...bounds, ...query }, tenant);
     },
     presence: (channel) => presence.members(channelWithin(tenant, channel)),
+    lastSeen: async (users) => {
+      const { users: seen } = await mustKeepLastSeen(lastSeen).of(tenant, users);
+      return seen.map(({ isOnline: online, lastSeenMs }) => ({
+        online,
+        ...(lastSeenMs === undefined ? {} : { lastSeen: lastSeenMs }),
+      }));
+    },
     disconnect: (user, kind) => directory.disconnect({ tenant, user }, kind),
     revoke: async (whom) => {
       await node.revocations.revoke({ tenant, ...requestOf(whom) });

@@ -3,9 +3,11 @@ import { NatsControlBus } from '../cluster/nats/nats-control-bus.ts';
 import { isCanaryChannel } from '../core/canary.ts';
 import type { Engine } from '../engine.ts';
 import { parseNatsUrls } from '../config/nats-target.ts';
+import { NatsLastSeen } from '../last-seen/nats/nats-last-seen.ts';
 import { NatsRevocationList } from '../revocation/nats/nats-revocation-list.ts';
 import { Fault } from '../core/fault.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { lastSeenBounds } from './last-seen.ts';
 
 /** No namespace can have this name. */
 const canaries = '$canary';
@@ -30,9 +32,16 @@ export function natsEngine({ settings, namespaces, clock, random, log, nodeName 
     namespaceOf: (channel) => (isCanaryChannel(channel) ? canaries : namespaces.of(channel).name),
   });
   const newEpoch = (): string => random.id();
+  const make = (wanted: Parameters<typeof ensureStream>[1]): Promise<void> =>
+    ensureStream(link, wanted, { replicas, newEpoch });
   const revocations = new NatsRevocationList({
     ...{ nats: link, clock, log, names: namesOf(prefix).revocations, revocationsMax: settings.revocationsMax },
-    ensureStream: (wanted) => ensureStream(link, wanted, { replicas, newEpoch }),
+    ensureStream: make,
   });
-  return { broker, bus: new NatsControlBus({ link, node: nodeName, prefix }), revocations, mayLoseLive: () => true };
+  const lastSeen = new NatsLastSeen({
+    ...{ nats: link, clock, log, names: namesOf(prefix).lastSeen, bounds: lastSeenBounds(settings) },
+    ensureStream: make,
+  });
+  const bus = new NatsControlBus({ link, node: nodeName, prefix });
+  return { broker, bus, revocations, lastSeen, mayLoseLive: () => true };
 }

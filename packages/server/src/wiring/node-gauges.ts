@@ -2,6 +2,7 @@ import type { Peers } from '../cluster/peers.ts';
 import type { Admission, Load } from '../core/admission.ts';
 import type { Node } from '../core/node.ts';
 import type { Readiness } from '../core/readiness.ts';
+import type { SeenUsers } from '../core/seen-users.ts';
 import type { GaugeName } from '../telemetry/metric-table.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { WiredHooks } from './hooks.ts';
@@ -15,10 +16,11 @@ export interface Measured {
   readonly peers: Pick<Peers, 'others'>;
   readonly hooks: WiredHooks;
   readonly webhooks: Webhooks | undefined;
+  readonly seen: Pick<SeenUsers, 'waiting'> | undefined;
 }
 
 export function nodeGauges(measured: Measured): Record<GaugeName, number> {
-  const { node, readiness, admission, load, peers, hooks, webhooks } = measured;
+  const { node, readiness, admission, load, peers, hooks, webhooks, seen } = measured;
   const { connections, channels, subscriptions } = node.figures(0);
   const progress = node.drainProgress;
   const told = webhooks?.figures;
@@ -31,6 +33,7 @@ export function nodeGauges(measured: Measured): Record<GaugeName, number> {
     memory_share: load.memoryShare(),
     nodes: peers.others.length + 1,
     hook_breakers_open: hooks.openBreakers(),
+    last_seen_waiting: seen?.waiting ?? 0,
     webhook_queue_events: told?.events ?? 0,
     webhook_queue_bytes: told?.bytes ?? 0,
     webhook_oldest_seconds: (told?.oldestMs ?? 0) / 1_000,

@@ -4,11 +4,13 @@ import { RedisBroker } from '../broker/redis/redis-broker.ts';
 import { RedisLink } from '../broker/redis/redis-link.ts';
 import { RedisControlBus } from '../cluster/redis/redis-control-bus.ts';
 import { parseRedisUrl } from '../config/redis-target.ts';
+import { RedisLastSeen } from '../last-seen/redis/redis-last-seen.ts';
 import { RedisRevocationList } from '../revocation/redis/redis-revocation-list.ts';
 import { Fault } from '../core/fault.ts';
 import type { Engine } from '../engine.ts';
 import { isDurableChannel } from './canaries.ts';
 import type { EngineParts } from './engine-parts.ts';
+import { lastSeenBounds } from './last-seen.ts';
 
 /** Channels and bus in Redis, over the same connections. Throws `Fault` for a URL that is none. */
 export function redisEngine({ settings, namespaces, nodeName, clock, random, log }: EngineParts): Engine {
@@ -27,6 +29,7 @@ export function redisEngine({ settings, namespaces, nodeName, clock, random, log
     broker: new RedisBroker({ link, clock, random, log, prefix, idempotencyWindowMs, confirm }),
     bus: new RedisControlBus(nodeName, shared),
     revocations: new RedisRevocationList({ redis: shared, revocationsMax, replicas, origin: random.id() }),
+    lastSeen: new RedisLastSeen({ redis: shared, bounds: lastSeenBounds(settings) }),
     // Between the log and here lie a network and a bus that forgets.
     mayLoseLive: () => true,
   };

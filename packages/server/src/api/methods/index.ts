@@ -1,5 +1,6 @@
 import type { ApiMethod } from '../method.ts';
 import { history, historyRemove } from './history.ts';
+import { lastSeen, lastSeenRemove } from './last-seen.ts';
 import { channels, connections, info } from './overview.ts';
 import { presence, presenceStats } from './presence.ts';
 import { broadcast, publish } from './publishing.ts';
@@ -18,6 +19,8 @@ export const methods: ReadonlyMap<string, ApiMethod> = new Map(
     revoke,
     presence,
     presenceStats,
+    lastSeen,
+    lastSeenRemove,
     history,
     historyRemove,
     channels,

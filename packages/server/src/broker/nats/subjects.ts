@@ -7,6 +7,8 @@ import { createHash } from 'node:crypto';
  *     tutti.live.chat.chat=3Aroom-1   what the stream says after storing, and publications that are kept nowhere
  *     tutti.key.3q2-7w…               idempotency keys of publications that are kept nowhere
  *     tutti.revocation.k9-Xq…         what was revoked, a message each; stored by the stream tutti-revocations
+ *     tutti.seen.user.8fUq…           when a user was last connected; stored by the stream tutti-last-seen
+ *     tutti.seen.node.3q2-7w…         when a node last said that it lives; stored there, too
  */
 export interface Names {
   stream(namespace: string): string;
@@ -25,6 +27,12 @@ export interface Names {
     readonly entries: string;
     /** Says that there is a new one. */
     readonly hints: string;
+  };
+  readonly lastSeen: {
+    readonly stream: string;
+    readonly user: (hash: string) => string;
+    readonly node: (node: string) => string;
+    readonly all: string;
   };
 }
 
@@ -48,6 +56,12 @@ export function namesOf(word: string): Names {
       entry: (hash) => `${prefix}.revocation.${hash}`,
       entries: `${prefix}.revocation.*`,
       hints: `${prefix}.revoked`,
+    },
+    lastSeen: {
+      stream: `${prefix}-last-seen`,
+      user: (hash) => `${prefix}.seen.user.${hash}`,
+      node: (node) => `${prefix}.seen.node.${token(node)}`,
+      all: `${prefix}.seen.*.*`,
     },
   };
 }
