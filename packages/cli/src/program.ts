@@ -5,6 +5,7 @@ import { configCommand } from './commands/config.ts';
 import { devCommand } from './commands/dev.ts';
 import { drainCommand } from './commands/drain.ts';
 import { historyCommand } from './commands/history.ts';
+import { lastSeenCommand } from './commands/last-seen.ts';
 import { presenceCommand } from './commands/presence.ts';
 import { publishCommand } from './commands/publish.ts';
 import { nodesCommand } from './commands/nodes.ts';
@@ -74,6 +75,7 @@ function program(options: RunOptions, output: Output): Command {
   subscribeCommand(command, context);
   historyCommand(command, context);
   presenceCommand(command, context);
+  lastSeenCommand(command, context);
   nodesCommand(command, context);
   revokeCommand(command, context);
   webhooksCommand(command, context);
