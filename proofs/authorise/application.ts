@@ -1,10 +1,9 @@
 import { once } from 'node:events';
-import { Agent, createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { SeededRandom } from '@tutti/testkit/seeded-random';
+import { post } from './post.ts';
 import { add, type Acts, type Tally } from './tally.ts';
 import { below, markOf, pick, randomChannel, tenants, type Tenant } from './tenants.ts';
-
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 /** The backends of both tenants in one: whatever it is asked or told must say whose it is, and hold nothing of the other. */
 export class HookBackend {
@@ -113,7 +112,7 @@ export async function callApi(
   const [method, params] = pick(random, calls)();
   if (method === 'disconnect' && !('client' in params)) acts.note(tenant, user, 'disconnect');
   if (method === 'unsubscribe') acts.note(tenant, user, 'unsubscribe');
-  const { status, body } = await post(`${url}/api/${method}`, keys[tenant], params);
+  const { status, body } = await post(`${url}/api/${method}`, params, { 'X-API-Key': keys[tenant] });
   tally.commands += 1;
   const isRefused = status !== 200 || body.includes('"error"');
   add(isRefused ? tally.refused : tally.answered, 'api');
@@ -121,18 +120,4 @@ export async function callApi(
   // Inner names are for operators.
   if (method !== 'info' && /"(acme|rival)\*/.test(body.toString()))
     tally.crossing('api', `${tenant} was told an inner name by ${method}`);
-}
-
-function post(url: string, key: string, params: object): Promise<{ status: number; body: Buffer }> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'Content-Type': 'application/json', 'X-API-Key': key };
-    const asked = request(url, { method: 'POST', agent, headers }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks) }));
-      response.on('error', reject);
-    });
-    asked.on('error', reject);
-    asked.end(JSON.stringify(params));
-  });
 }

@@ -1,7 +1,8 @@
-import { Agent, request, type ClientRequest } from 'node:http';
+import { request, type ClientRequest } from 'node:http';
 import { jsonCodec } from '@tutti/protocol/json';
 import { protobufCodec } from '@tutti/protocol/protobuf';
 import type { Codec, Reply } from '@tutti/protocol';
+import { post } from './post.ts';
 
 /** How a peer reaches the node. */
 export const ways = ['websocket json', 'websocket protobuf', 'sse', 'http_stream'] as const;
@@ -64,8 +65,6 @@ class WebSocketLink implements Link {
     this.#socket.close();
   }
 }
-
-const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
 /** A response that does not end, and a request for each frame after the first. */
 class StreamLink implements Link {
@@ -136,12 +135,8 @@ class StreamLink implements Link {
     if (frame === undefined || this.#address === undefined || this.#isSending || this.#isOver) return;
     this.#waiting.shift();
     this.#isSending = true;
-    const asked = request(`${this.#url}/emulation`, { method: 'POST', agent }, (response) => {
-      response.resume();
-      response.on('close', () => this.#sent());
-    });
-    asked.on('error', () => this.#sent());
-    asked.end(JSON.stringify({ ...this.#address, data: Buffer.from(frame).toString() }));
+    const sent = (): void => this.#sent();
+    post(`${this.#url}/emulation`, { ...this.#address, data: Buffer.from(frame).toString() }).then(sent, sent);
   }
 
   #sent(): void {

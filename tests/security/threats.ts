@@ -186,7 +186,12 @@ export const threats: readonly Threat[] = [
     open: 'The table of advisories is kept by hand (docs/operations/advisories.json): run `npm audit` besides. Install with `npm ci --ignore-scripts` where the Node of the machine will do.',
   },
   { id: 'S32', threat: 'a Node without security updates', proofs: ['scripts/require-node.test.ts'] },
-  { id: 'S33', threat: 'TLS', proofs: [], open: 'A proxy in front ends TLS: 1.2 or newer, and a hand-shake time-out.' },
+  {
+    id: 'S33',
+    threat: 'old or endless TLS, and certificates that run out',
+    proofs: ['tests/e2e/tls.test.ts', `${server}/http/tls.test.ts`],
+    open: 'The port of the metrics, and of the console where it is there, speaks plain HTTP: leave it on loopback, or put a proxy before it.',
+  },
   {
     id: 'S34',
     threat: 'keys that a user invents without end',

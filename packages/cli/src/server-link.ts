@@ -94,9 +94,11 @@ async function target(
 export function givenUrl(
   flags: Readonly<Record<string, unknown>>,
   { env }: Pick<Surroundings, 'env'>,
-  { port }: Pick<Settings, 'port'>,
+  { port, tlsCertFile }: Pick<Settings, 'port' | 'tlsCertFile'>,
 ): string {
-  return endpoint(text(flags['url']) ?? text(env['TUTTI_URL']) ?? `ws://127.0.0.1:${port}`);
+  // A certificate is of a name, seldom of an address.
+  const here = tlsCertFile === '' ? `ws://127.0.0.1:${port}` : `wss://localhost:${port}`;
+  return endpoint(text(flags['url']) ?? text(env['TUTTI_URL']) ?? here);
 }
 
 /** The WebSocket endpoint of what a person calls the server. Throws a usage error. */

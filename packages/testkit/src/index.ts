@@ -21,6 +21,7 @@ export {
   type Faults,
 } from './fault-proxy.ts';
 export { BusProxy, type BusProxyOptions, type LosesTopic } from './bus-proxy.ts';
+export { certificatesMissing, TestAuthority, type Certificate } from './certificates.ts';
 export { transportConformance, type TransportPeer, type TransportUnderTest } from './conformance/transport.ts';
 export { hooksConformance, type HookScript, type HooksUnderTest, type SeenAsk } from './conformance/hooks.ts';
 export { brokerConformance, type BrokerConformanceOptions, type BrokerUnderTest } from './conformance/broker.ts';

@@ -4,6 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Certificate } from './certificates.ts';
 import { eventually } from './eventually.ts';
 import { freePort } from './spawn-node.ts';
 import { testFolder } from './test-settings.ts';
@@ -17,6 +18,8 @@ export interface ProxyOptions {
   readonly idleSeconds?: number;
   /** After a reload, how long connections of before may go on. */
   readonly graceSeconds?: number;
+  /** It speaks TLS, and its `url` is one of `https://localhost`. */
+  readonly certificate?: Certificate;
 }
 
 /** A real proxy before nodes, with the configuration of `deploy/`, on a port of its own. */
@@ -50,9 +53,18 @@ export async function configureNginx({
   targets,
   idleSeconds = idleDefault,
   graceSeconds = graceDefault,
+  certificate,
 }: NginxFiles): Promise<string[]> {
   const conf = changed(await readFile(join(deploy, 'nginx/tutti.conf'), 'utf8'), [
-    [/listen 80;/g, `listen 127.0.0.1:${port};`],
+    ...(certificate === undefined
+      ? ([[/listen 80;/g, `listen 127.0.0.1:${port};`]] as const)
+      : ([
+          [/^  listen 80;\n/gm, ''],
+          [/^  # ((?:listen|ssl_\w+) .*;)$/gm, '  $1'],
+          [/listen 443 /g, `listen 127.0.0.1:${port} `],
+          [/\/etc\/nginx\/tutti\.pem/g, certificate.certFile],
+          [/\/etc\/nginx\/tutti-key\.pem/g, certificate.keyFile],
+        ] as const)),
     [/^.*server 127\.0\.0\.1:8000(.*)$/gm, targets.map((each) => `server 127.0.0.1:${each}$1`).join('\n')],
     [/(proxy_(?:read|send)_timeout) 60s/g, `$1 ${idleSeconds}s`],
   ]);
@@ -78,10 +90,22 @@ export async function configureNginx({
 }
 
 export async function startHaproxy(options: ProxyOptions): Promise<RunningProxy> {
-  const { targets, idleSeconds = idleDefault, graceSeconds = graceDefault } = options;
+  const { targets, idleSeconds = idleDefault, graceSeconds = graceDefault, certificate } = options;
   return run('haproxy', options, 'SIGUSR2', async (folder, port) => {
+    const both = join(folder, 'tutti.pem');
+    if (certificate !== undefined) {
+      const parts = await Promise.all([readFile(certificate.certFile, 'utf8'), readFile(certificate.keyFile, 'utf8')]);
+      await writeFile(both, parts.join('\n'));
+    }
     const conf = changed(await readFile(join(deploy, 'haproxy/haproxy.cfg'), 'utf8'), [
-      [/bind :80$/gm, `bind 127.0.0.1:${port}`],
+      ...(certificate === undefined
+        ? ([[/bind :80$/gm, `bind 127.0.0.1:${port}`]] as const)
+        : ([
+            [/^  bind :80\n/gm, ''],
+            [/^  # (bind :443 .*)$/gm, '  $1'],
+            [/bind :443 /g, `bind 127.0.0.1:${port} `],
+            [/\/etc\/haproxy\/tutti\.pem/g, both],
+          ] as const)),
       [/^.*server node1 .*$/gm, targets.map((each, i) => `  server node${i + 1} 127.0.0.1:${each}`).join('\n')],
       [/(timeout (?:client|server|tunnel)) 60s/g, `$1 ${idleSeconds}s`],
       [/hard-stop-after 10m/g, `hard-stop-after ${graceSeconds}s`],
@@ -105,7 +129,7 @@ function changed(text: string, changes: readonly (readonly [RegExp, string])[]):
 
 async function run(
   name: RunningProxy['name'],
-  { path }: ProxyOptions,
+  { path, certificate }: ProxyOptions,
   reloadSignal: NodeJS.Signals,
   configure: (folder: string, port: number) => Promise<string[]>,
 ): Promise<RunningProxy> {
@@ -128,7 +152,8 @@ async function run(
     await close();
     throw error;
   }
-  return { name, url: `http://127.0.0.1:${port}`, port, reload: () => void child.kill(reloadSignal), close };
+  const url = certificate === undefined ? `http://127.0.0.1:${port}` : `https://localhost:${port}`;
+  return { name, url, port, reload: () => void child.kill(reloadSignal), close };
 }
 
 async function isListening(port: number): Promise<boolean> {

@@ -29,6 +29,7 @@ export function contradictions(
     ...settings.webhookNetworks.flatMap((entry) => networkProblem('webhookNetworks', entry)),
     ...webhookProblems(settings),
     ...metricsProblems(settings),
+    ...tlsProblems(settings),
     ...personalProblems(settings),
     ...tenantProblems(settings),
     ...lifetimeProblems(settings),
@@ -161,6 +162,12 @@ function metricsProblems({ metricsPort, port, console }: Settings): Contradictio
   }
   if (metricsPort === 0 || metricsPort !== port) return [];
   return [{ option: 'metricsPort', message: 'is the port of the node itself: choose another, or 0 to share it' }];
+}
+
+function tlsProblems({ tlsCertFile, tlsKeyFile }: Settings): Contradiction[] {
+  if ((tlsCertFile === '') === (tlsKeyFile === '')) return [];
+  const option = tlsCertFile === '' ? 'tlsCertFile' : 'tlsKeyFile';
+  return [{ option, message: 'is empty: a certificate and its key belong together' }];
 }
 
 function personalProblems({ personalNamespace, namespaces }: Settings): Contradiction[] {

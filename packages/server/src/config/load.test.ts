@@ -90,6 +90,8 @@ const contradictory: [string, Record<string, unknown>, RegExp][] = [
   ['origin null', { allowedOrigins: ['null'] }, /no exact origin/],
   ['empty host', { host: '' }, /host is empty/],
   ['node name with a line break', { nodeName: 'a\nb' }, /nodeName must be/],
+  ['a certificate without its key', { tlsCertFile: 'cert.pem' }, /^tlsKeyFile .*is empty: a certificate and its key/],
+  ['a key without its certificate', { tlsKeyFile: 'key.pem' }, /^tlsCertFile .*is empty: a certificate and its key/],
 ];
 for (const [title, file, reason] of contradictory) {
   test(`settings that contradict each other are refused: ${title}`, async (t) => {

@@ -1,9 +1,11 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer, type Server as SecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../core/clock.ts';
 import { Fault } from '../core/fault.ts';
 import type { Log } from '../telemetry/telemetry.ts';
+import { Certificate, type CertificateFiles } from './certificate.ts';
 import { Dispatcher, type DispatchOptions } from './dispatcher.ts';
 import { errorBody, respondAndEnd } from './respond.ts';
 import { StaticFiles } from './static-files.ts';
@@ -14,25 +16,34 @@ export interface HttpOptions extends Pick<DispatchOptions, 'routes' | 'upgrades'
   readonly port: number;
   /** Folder of the built dashboard. Absent: none is served. */
   readonly staticRoot?: string;
+  /** It speaks TLS alone. Absent: plain HTTP. */
+  readonly certificate?: CertificateFiles;
   /** Sockets, upgraded ones included; more are closed unanswered. Above what transports allow, so that those can answer 503. */
   readonly socketsMax?: number;
   /** From the first byte, or the accept, to the end of the headers (S3). */
   readonly headersTimeoutMs?: number;
   readonly requestTimeoutMs?: number;
   readonly checkIntervalMs?: number;
+  /** From the accept to the end of the TLS handshake (S33). */
+  readonly handshakeTimeoutMs?: number;
+  /** Between looks at the files of the certificate. */
+  readonly certificateCheckMs?: number;
 }
 
 const headerBytesMax = 8 * 1024;
 const headersMax = 100;
 const keepAliveTimeoutMs = 5_000;
 const closeGraceMs = 3_000;
+/** Said here, so that no setting of the system or a later Node lowers it (S33). */
+const tlsOptions = { minVersion: 'TLSv1.2' } as const;
 
 /** A server of the node's own. */
 export class HttpServer {
   readonly #options: HttpOptions;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #server: Server;
+  readonly #server: Server | SecureServer;
+  readonly #certificate: Certificate | undefined;
   readonly #dispatcher: Dispatcher;
   #isClosing = false;
 
@@ -43,6 +54,7 @@ export class HttpServer {
     const { staticRoot } = options;
     const files = staticRoot === undefined ? undefined : new StaticFiles(staticRoot, () => seams.clock.monotonic());
     this.#dispatcher = new Dispatcher({ ...options, files }, seams.log);
+    this.#certificate = options.certificate && new Certificate(options.certificate, seams, options.certificateCheckMs);
     this.#server = this.#createServer();
   }
 
@@ -53,7 +65,14 @@ export class HttpServer {
   }
 
   /** Throws a `Fault` that says what to change, where the address cannot be had. */
-  listen(): Promise<void> {
+  async listen(): Promise<void> {
+    await this.#listen();
+    await this.#certificate?.watch((pair) => {
+      if ('setSecureContext' in this.#server) this.#server.setSecureContext({ ...pair, ...tlsOptions });
+    });
+  }
+
+  #listen(): Promise<void> {
     return new Promise((resolve, reject) => {
       const failed = (cause: NodeJS.ErrnoException): void => {
         reject(listenFault(cause, this.#options.host, this.#options.port));
@@ -74,6 +93,7 @@ export class HttpServer {
    * connection is left. Upgraded sockets are their transport's.
    */
   async close(): Promise<void> {
+    this.#certificate?.close();
     if (!this.#server.listening) return;
     this.#isClosing = true;
     const closed = new Promise<void>((resolve) => {
@@ -92,27 +112,31 @@ export class HttpServer {
     this.#server.closeAllConnections();
   }
 
-  #createServer(): Server {
-    const server = createServer(
-      {
-        maxHeaderSize: headerBytesMax,
-        headersTimeout: this.#options.headersTimeoutMs ?? 5_000,
-        requestTimeout: this.#options.requestTimeoutMs ?? 10_000,
-        connectionsCheckingInterval: this.#options.checkIntervalMs ?? 1_000,
-        keepAliveTimeout: keepAliveTimeoutMs,
-        insecureHTTPParser: false,
-        requireHostHeader: true,
-        noDelay: true,
-        shouldUpgradeCallback: (request) => this.#dispatcher.isUpgrade(request),
-      },
-      (request, response) => {
-        response.on('close', () => {
-          // Its connection would be kept for another request, which will not be answered any more.
-          if (this.#isClosing) this.#clock.soon(() => this.#server.closeIdleConnections());
-        });
-        this.#dispatcher.handle(request, response);
-      },
-    );
+  #createServer(): Server | SecureServer {
+    const options: ServerOptions = {
+      maxHeaderSize: headerBytesMax,
+      headersTimeout: this.#options.headersTimeoutMs ?? 5_000,
+      requestTimeout: this.#options.requestTimeoutMs ?? 10_000,
+      connectionsCheckingInterval: this.#options.checkIntervalMs ?? 1_000,
+      keepAliveTimeout: keepAliveTimeoutMs,
+      insecureHTTPParser: false,
+      requireHostHeader: true,
+      noDelay: true,
+      shouldUpgradeCallback: (request) => this.#dispatcher.isUpgrade(request),
+    };
+    const take = (request: IncomingMessage, response: ServerResponse): void => {
+      response.on('close', () => {
+        // Its connection would be kept for another request, which will not be answered any more.
+        if (this.#isClosing) this.#clock.soon(() => this.#server.closeIdleConnections());
+      });
+      this.#dispatcher.handle(request, response);
+    };
+    const handshakeTimeout = this.#options.handshakeTimeoutMs ?? 5_000;
+    const pair = this.#certificate?.read();
+    const server =
+      pair === undefined
+        ? createServer(options, take)
+        : createSecureServer({ ...options, ...pair, ...tlsOptions, handshakeTimeout }, take);
     server.maxHeadersCount = headersMax;
     if (this.#options.socketsMax !== undefined) server.maxConnections = this.#options.socketsMax;
     server.on('clientError', (error, socket) => {
@@ -129,9 +153,14 @@ export class HttpServer {
     this.#log.debug({ code: error.code }, 'bad request');
     // Once an answer has begun on this socket, another would be read as part of it.
     const { bytesWritten = 0 } = socket as Duplex & { bytesWritten?: number };
-    if (error.code === 'ECONNRESET' || bytesWritten > 0) socket.destroy();
+    if (error.code === 'ECONNRESET' || bytesWritten > 0 || isOfTls(error)) socket.destroy();
     else respondAndEnd(socket, status, errorBody(statusMessages[status] ?? 'bad request'));
   }
+}
+
+/** Whoever has no TLS with us could not read an answer. */
+function isOfTls({ code = '' }: NodeJS.ErrnoException): boolean {
+  return /^ERR_(SSL|TLS)_/.test(code);
 }
 
 const statusMessages: Readonly<Record<number, string>> = {

@@ -21,13 +21,14 @@ const prefixDefault = '/tutti';
 /** A server of the node's own, or the application's, on which it has its paths and no page. */
 export function listenerOf(
   { server, prefix = prefixDefault }: ServerOptions,
-  { host, port, connectionsMax }: Settings,
+  { host, port, connectionsMax, tlsCertFile: certFile, tlsKeyFile: keyFile }: Settings,
   faces: Pick<HttpOptions, 'routes' | 'upgrades' | 'staticRoot'>,
   seams: { readonly clock: Clock; readonly log: Log },
 ): Listener {
   if (server !== undefined) return new AttachedServer(server, { ...faces, prefix }, seams);
+  const tls = certFile === '' ? {} : { certificate: { certFile, keyFile } };
   // So many more, that one too many is told so, and that health can be asked at any time.
-  return new HttpServer({ host, port, socketsMax: connectionsMax + socketsBesides, ...faces }, seams);
+  return new HttpServer({ host, port, socketsMax: connectionsMax + socketsBesides, ...tls, ...faces }, seams);
 }
 
 /** Where it is reached from this machine; empty where it is not. Asked anew each time: an application listens when it likes. */
@@ -46,7 +47,7 @@ export function urlsOf(
   const urls = {
     get url(): string {
       return server === undefined
-        ? `http://${hostInUrl(settings.host)}:${listener.port}`
+        ? `${settings.tlsCertFile === '' ? 'http' : 'https'}://${hostInUrl(settings.host)}:${listener.port}`
         : urlOfHost(server, options.prefix ?? prefixDefault);
     },
     get metricsUrl(): string {
