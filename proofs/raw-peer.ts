@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
-import { encodeFrame, FrameParser, opcodes } from '@tutti/bench/load/frame-parser';
 import type { Command, Publication, Push, Reply } from '@tutti/protocol';
+import { WebSocketWire, type RawWire, type WireOwner } from './raw-wire.ts';
+import { StreamWire, type StreamName } from './stream-wire.ts';
 
 /** As a frame of JSON says them: payloads are values here. */
 export type JsonPush = Omit<Push, 'pub'> & { readonly pub?: Publication<unknown> };
@@ -15,18 +15,21 @@ export interface RawPeerOptions {
   /** It reads no faster; 0: not at all. Default: as fast as it can. */
   readonly bytesPerSecond?: number;
   readonly onPush?: (push: JsonPush) => void;
+  /** Default: WebSocket. */
+  readonly transport?: 'websocket' | StreamName;
+  /** What `uni_sse` reads: it says so with its address, and sends nothing. */
+  readonly channel?: string;
 }
 
 const sliceMs = 10;
 const readBytesMax = 64 * 1024;
-const key = randomBytes(16).toString('base64');
 
 /**
- * A WebSocket client of its own making, which reads as slowly as it is told: not by taking data and
+ * A client of its own making, on a WebSocket or a stream, which reads as slowly as it is told: not by taking data and
  * then waiting, but by leaving it in the kernel, slice by slice, so that its receive window closes as
  * that of a slow phone does. It answers pings, of both kinds, when it has read them.
  */
-export class RawPeer {
+export class RawPeer implements WireOwner {
   bytesPerSecond: number;
   /** Bytes read since it was opened. */
   bytesRead = 0;
@@ -35,20 +38,20 @@ export class RawPeer {
   readonly #socket: Socket;
   readonly #onPush: (push: JsonPush) => void;
   readonly #replies = new Map<number, (reply: JsonReply) => void>();
-  readonly #parser = new FrameParser((opcode, payload) => {
-    this.#frame(opcode, payload);
-  });
+  readonly #wire: RawWire;
   readonly #opened: Promise<void>;
   #settleOpened: { resolve: () => void; reject: (error: Error) => void } | undefined;
-  #head: Buffer | undefined = Buffer.alloc(0);
   #lastId = 0;
   #allowance = 0;
   #allowedAtMs = performance.now();
   readonly #timer: NodeJS.Timeout;
 
-  private constructor({ port, bytesPerSecond = Infinity, onPush = () => undefined }: RawPeerOptions) {
+  private constructor(options: RawPeerOptions) {
+    const { port, token, channel = '', transport = 'websocket', bytesPerSecond = Infinity } = options;
     this.bytesPerSecond = Infinity;
-    this.#onPush = onPush;
+    this.#onPush = options.onPush ?? (() => undefined);
+    const query = new URLSearchParams({ channels: channel, token }).toString();
+    this.#wire = transport === 'websocket' ? new WebSocketWire(this) : new StreamWire(this, transport, port, query);
     this.#opened = new Promise((resolve, reject) => (this.#settleOpened = { resolve, reject }));
     const buffer = Buffer.allocUnsafeSlow(readBytesMax);
     // A read takes no more than is allowed now, whatever the kernel holds.
@@ -59,10 +62,7 @@ export class RawPeer {
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true, onread });
     this.#socket.on('error', (error) => this.#end(error.message));
     this.#socket.on('close', () => this.#end('closed by the peer'));
-    this.#socket.write(
-      `GET /connection/websocket HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n\r\n`,
-    );
+    this.#socket.on('connect', () => this.#wire.begin());
     this.bytesPerSecond = bytesPerSecond;
     this.#timer = setInterval(() => {
       this.#allow();
@@ -75,7 +75,7 @@ export class RawPeer {
     const peer = new RawPeer(options);
     try {
       await peer.#opened;
-      await peer.command({ connect: { token: options.token } });
+      if (options.transport !== 'uni_sse') await peer.command({ connect: { token: options.token } });
       return peer;
     } catch (error) {
       peer.close();
@@ -101,8 +101,27 @@ export class RawPeer {
         if (reply.error === undefined) resolve(reply);
         else reject(new Error(`answered ${reply.error.code} ${reply.error.message}`));
       });
-      this.#send(JSON.stringify({ id, ...command }));
+      this.#wire.send(JSON.stringify({ id, ...command }));
     });
+  }
+
+  // What the wire calls.
+
+  write(bytes: string | Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  frame(text: string): void {
+    for (const line of text.split('\n')) if (line !== '') this.#reply(JSON.parse(line) as JsonReply);
+  }
+
+  opened(): void {
+    this.#settleOpened?.resolve();
+  }
+
+  over(why: string): void {
+    this.#end(why);
+    this.#socket.end();
   }
 
   close(): void {
@@ -128,7 +147,7 @@ export class RawPeer {
     this.bytesRead += chunk.length;
     this.#allowance -= chunk.length;
     try {
-      this.#parser.push(this.#head === undefined ? chunk : this.#readHead(Buffer.concat([this.#head, chunk])));
+      this.#wire.read(chunk);
     } catch (error) {
       this.#end(error instanceof Error ? error.message : String(error));
       this.#socket.destroy();
@@ -136,39 +155,13 @@ export class RawPeer {
     return this.bytesPerSecond > 0 && this.#allowance >= 1;
   }
 
-  /** Returns what follows the answer to the handshake. */
-  #readHead(bytes: Buffer): Buffer {
-    this.#head = bytes;
-    const end = bytes.indexOf('\r\n\r\n');
-    if (end < 0) return Buffer.alloc(0);
-    const head = bytes.toString('latin1', 0, end);
-    if (!head.startsWith('HTTP/1.1 101 ')) throw new Error(`refused: ${head.split('\r\n', 1)[0] ?? ''}`);
-    this.#head = undefined;
-    this.#settleOpened?.resolve();
-    return bytes.subarray(end + 4);
-  }
-
-  #frame(opcode: number, payload: Buffer): void {
-    if (opcode === opcodes.ping) this.#socket.write(encodeFrame(opcodes.pong, payload, true));
-    else if (opcode === opcodes.close) {
-      this.#end(`closed with ${payload.length >= 2 ? payload.readUInt16BE(0) : 1005}`);
-      this.#socket.end();
-    } else {
-      for (const line of payload.toString().split('\n')) if (line !== '') this.#reply(JSON.parse(line) as JsonReply);
-    }
-  }
-
   #reply(reply: JsonReply): void {
     if (reply.push !== undefined) this.#onPush(reply.push);
-    else if (reply.id === undefined) this.#send('{}');
+    else if (reply.id === undefined) this.#wire.send('{}');
     else {
       this.#replies.get(reply.id)?.(reply);
       this.#replies.delete(reply.id);
     }
-  }
-
-  #send(text: string): void {
-    this.#socket.write(encodeFrame(opcodes.text, Buffer.from(text), true));
   }
 
   #end(why: string): void {

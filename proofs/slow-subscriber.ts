@@ -1,5 +1,5 @@
 import { timedData } from './paced-publisher.ts';
-import { RawPeer, type JsonPush } from './raw-peer.ts';
+import { RawPeer, type JsonPush, type RawPeerOptions } from './raw-peer.ts';
 
 export interface SlowSubscriberOptions {
   readonly port: number;
@@ -8,6 +8,8 @@ export interface SlowSubscriberOptions {
   readonly bytesPerSecond: number;
   /** Number of the publication that is to come first. */
   readonly first: number;
+  /** Default: WebSocket. */
+  readonly transport?: NonNullable<RawPeerOptions['transport']>;
 }
 
 /** A reader that lags behind its channel, and keeps account of what it was sent and told. */
@@ -31,12 +33,12 @@ export class SlowSubscriber {
 
   static async open(options: SlowSubscriberOptions): Promise<SlowSubscriber> {
     const subscriber = new SlowSubscriber(options.first);
-    const { port, token, bytesPerSecond, channel } = options;
+    const { port, token, bytesPerSecond, channel, transport = 'websocket' } = options;
     const onPush = (push: JsonPush): void => {
       subscriber.#take(push);
     };
-    subscriber.#peer = await RawPeer.open({ port, token, bytesPerSecond, onPush });
-    await subscriber.#peer.command({ subscribe: { channel } });
+    subscriber.#peer = await RawPeer.open({ port, token, bytesPerSecond, onPush, transport, channel });
+    if (transport !== 'uni_sse') await subscriber.#peer.command({ subscribe: { channel } });
     return subscriber;
   }
 

@@ -6,7 +6,7 @@ import { spawnNode } from '@tutti/testkit/spawn-node';
 import { PacedPublisher } from './paced-publisher.ts';
 import type { Proof } from './proof.ts';
 import { RawPeer } from './raw-peer.ts';
-import { SlowSubscriber } from './slow-subscriber.ts';
+import { SlowSubscriber, type SlowSubscriberOptions } from './slow-subscriber.ts';
 import { socketQueues } from './socket-queues.ts';
 
 const KiB = 1024;
@@ -19,7 +19,10 @@ const channel = 'news:x';
 const settleMs = 500;
 const wsServer = fileURLToPath(new URL('../packages/bench/src/targets/ws-server.ts', import.meta.url));
 
+type TransportName = NonNullable<SlowSubscriberOptions['transport']>;
+
 interface Load {
+  readonly transport: TransportName;
   readonly rate: number;
   readonly bytes: number;
   readonly seconds: number;
@@ -44,13 +47,22 @@ export const window: Proof = {
     bytes: { default: 10_000, description: 'of the data of a publication' },
     seconds: { default: 4, description: 'that the peer reads; then as long that it does not' },
   },
-  run: async ({ rate = 0, bytes = 0, seconds = 0 }, say) => {
+  choices: {
+    transport: {
+      default: 'websocket',
+      choices: ['websocket', 'sse', 'http_stream', 'uni_sse'],
+      description: 'of the peer; one that only listens (uni_sse) confirms nothing, and is measured, not judged',
+    },
+  },
+  run: async ({ rate = 0, bytes = 0, seconds = 0 }, say, chosen) => {
     const broken: string[] = [];
-    const tutti = await ofTutti({ rate, bytes, seconds }, broken);
-    say(`Tutti: ${JSON.stringify(tutti)}`);
-    const naive = await ofSendLoop({ rate, bytes, seconds });
+    const transport = chosen['transport'] as TransportName;
+    const load = { rate, bytes, seconds, transport };
+    const tutti = await ofTutti(load, broken);
+    say(`Tutti over ${transport}: ${JSON.stringify(tutti)}`);
+    const naive = await ofSendLoop(load);
     say(`ws, and a loop that sends: ${JSON.stringify(naive)}`);
-    if (tutti.kernelBytes > windowBytes + chunkBytes)
+    if (transport !== 'uni_sse' && tutti.kernelBytes > windowBytes + chunkBytes)
       broken.push(`${tutti.kernelBytes} bytes were under way; window and chunk are ${windowBytes + chunkBytes}`);
     if (tutti.kernelBytes === 0) broken.push('nothing was under way: the peer still reads');
     if (naive.kernelBytes < naiveBytesMin)
@@ -68,7 +80,8 @@ async function ofTutti(load: Load, broken: string[]): Promise<Held> {
   try {
     const { port } = node;
     const token = await node.token({ user: 'ann' });
-    const reader = await SlowSubscriber.open({ port, token, channel, bytesPerSecond: Infinity, first: 1 });
+    const { transport } = load;
+    const reader = await SlowSubscriber.open({ port, token, channel, bytesPerSecond: Infinity, first: 1, transport });
     closers.push(reader);
     const peer = await RawPeer.open({ port, token });
     closers.push(peer);

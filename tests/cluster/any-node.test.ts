@@ -24,7 +24,7 @@ before(async () => {
     nodes.push(
       await startNode({
         settings: { nodeName, apiKeys: [{ name: 'all', key: apiKey, allow: ['*'] }], clusterSecret: 'x'.repeat(32) },
-        namespaces: { room: { presence: true, joinLeave: true } },
+        namespaces: { room: { presence: true, joinLeave: true }, log: { historySize: 1_000 } },
         rpc: { double: (data) => ({ twice: (data as { n: number }).n * 2 }) },
         engine: { broker: new MemoryBroker({ clock, random }), bus: network.bus(nodeName), mayLoseLive: () => false },
       }),
@@ -65,6 +65,26 @@ describe('sessions without sticky routing', () => {
         answers.map(({ data }) => codec.unpack(data)),
         answers.map((_, n) => ({ twice: 2 * n })),
       );
+    });
+
+    test(`BP-2: what it consumed is confirmed through another node: ${name}`, async (t) => {
+      const sdk: Sdk = await connectSdk(t, codec, node(0), {
+        user: 'ann',
+        url: [{ transport, endpoint: `${node(0).url}/connection/${transport}` }],
+        emulationEndpoint: `${node(1).url}/emulation`,
+        eventsource: PlainEventSource,
+      });
+      const channel = `log:${transport}`;
+      const followed = await sdk.follow(channel);
+      // Many windows, so that most of it leaves only because something was confirmed.
+      const text = 'x'.repeat(10_000);
+      for (let n = 1; n <= 300; n += 1) await node(0).server.publish(channel, { n, text });
+      const seen = await followed.publications(300);
+      assert.deepEqual(
+        seen.map(({ offset }) => offset),
+        Array.from({ length: 300 }, (_, i) => i + 1),
+      );
+      assert.equal(sdk.events.all('connected').length, 1);
     });
   }
 

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { VirtualClock } from '@tutti/testkit/virtual-clock';
+import { nullTelemetry } from '../telemetry/null-telemetry.ts';
+import type { Connection } from '../transport/transport.ts';
 import { CommandPace } from './command-pace.ts';
+import type { Limits } from './limits.ts';
 
 test('S21: a second of commands at once, then as many a second as allowed', () => {
   const pace = new CommandPace();
@@ -22,10 +26,40 @@ test('S21: over any time, what is read stays within rate and burst', () => {
   assert.ok(read >= 10 * 200, `only ${read} commands in 10 s`);
 });
 
+/** A connection that counts how long it is held, at one moment. */
+function heldAt(commandRateMax: number): { pace: CommandPace; keep(commands: number, bytes?: number): number } {
+  const pace = new CommandPace();
+  let heldMs = 0;
+  const connection = { hold: (ms: number) => void (heldMs += ms) } as unknown as Connection;
+  const services = {
+    limits: { commandRateMax, receivedBytesRateMax: 0 } as Limits,
+    clock: new VirtualClock(),
+    telemetry: nullTelemetry,
+  };
+  return {
+    pace,
+    keep(commands, bytes = 0) {
+      pace.keep(connection, commands, bytes, services);
+      return heldMs;
+    },
+  };
+}
+
 test('S21: a long frame counts for more than its one command; an empty one counts, too', () => {
-  const long = new CommandPace();
-  assert.equal(long.spend(1, 64 * 1024, 17, 0), 0);
-  assert.ok(long.spend(0, 0, 17, 0) > 0);
+  const { keep } = heldAt(17);
+  assert.equal(keep(1, 64 * 1024), 0);
+  assert.ok(keep(0) > 0);
+});
+
+test('S21: answers to what was asked take nothing from the commands of a client; what comes with them does', () => {
+  const { pace, keep } = heldAt(10);
+  for (let i = 0; i < 1_000; i += 1) {
+    pace.spare();
+    assert.equal(keep(1, 2), 0);
+  }
+  pace.spare();
+  assert.equal(keep(11, 100), 0, 'ten of them are commands');
+  assert.ok(keep(1) > 0);
 });
 
 test('a hold is never so short that holding costs more than it saves; a quiet time earns no more than the burst', () => {

@@ -36,13 +36,22 @@ class Account {
 export class CommandPace {
   #commands: Account | undefined;
   #bytes: Account | undefined;
+  #spared = 0;
+
+  /** One command of the frame that is counted next is the answer to something we asked: it costs nothing. */
+  spare(): void {
+    this.#spared += 1;
+  }
 
   /** Counts what a connection sent, and holds it where that was too much. */
   keep(connection: Connection, commands: number, bytes: number, services: PaceServices): void {
     const { limits, clock, telemetry } = services;
     const nowMs = clock.monotonic();
+    // A frame that holds nothing costs the work of finding that out.
+    const paid = Math.max(1, commands) - this.#spared;
+    this.#spared = 0;
     const holdMs = Math.max(
-      this.spend(commands, bytes, limits.commandRateMax, nowMs),
+      this.spend(paid, bytes, limits.commandRateMax, nowMs),
       this.spendBytes(bytes, limits.receivedBytesRateMax, nowMs),
     );
     if (holdMs === 0) return;
@@ -53,9 +62,8 @@ export class CommandPace {
   /** Milliseconds to hold the connection; 0: go on. `perSecond` 0: any number. */
   spend(commands: number, bytes: number, perSecond: number, nowMs: number): number {
     if (perSecond <= 0) return 0;
-    // A frame that holds nothing costs the work of finding that out.
-    const cost = Math.max(1, commands) + Math.floor(bytes / bytesPerCommand);
-    return heldFor((this.#commands ??= new Account()).pay(cost, perSecond, nowMs));
+    const cost = commands + Math.floor(bytes / bytesPerCommand);
+    return cost === 0 ? 0 : heldFor((this.#commands ??= new Account()).pay(cost, perSecond, nowMs));
   }
 
   /** The same for bytes. */

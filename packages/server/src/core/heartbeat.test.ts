@@ -41,6 +41,24 @@ test('a pong that nobody asked for is told apart', () => {
   assert.equal(heartbeat.pong(), false);
 });
 
+test('CON-1: where marks are pings, too, the answers before its own are no answer to the ping', () => {
+  const pings = { waiting: 0, begin: () => undefined, answered: () => (pings.waiting -= 1) >= 0 };
+  const heartbeat = new Heartbeat(testLimits, { protocolPings: pings });
+  heartbeat.start(0, 0);
+  assert.equal(heartbeat.due(12_500), 'ping');
+  // Two marks before it, and one behind it.
+  pings.waiting = 3;
+  heartbeat.pinged(12_500);
+  pings.waiting += 1;
+  assert.deepEqual([heartbeat.pong(), heartbeat.pong()], [true, true]);
+  heartbeat.alive(20_000);
+  assert.equal(heartbeat.due(27_999), 'nothing');
+  assert.equal(heartbeat.due(28_000), 'dead');
+  assert.equal(heartbeat.pong(), true);
+  assert.equal(heartbeat.due(28_000), 'nothing');
+  assert.deepEqual([heartbeat.pong(), heartbeat.pong()], [true, false], 'the mark behind it, and nothing more');
+});
+
 test('CON-1: a ping that is late by a tick of the wheel does not make the end later by another', () => {
   const heartbeat = new Heartbeat(testLimits);
   heartbeat.start(0, 1);
@@ -55,7 +73,7 @@ test('CON-1: a ping that is late by a tick of the wheel does not make the end la
 });
 
 test('CON-1: a peer that only listens is pinged, and no pong is waited for', () => {
-  const heartbeat = new Heartbeat(testLimits, false);
+  const heartbeat = new Heartbeat(testLimits, { isOneWay: true });
   heartbeat.start(0, 1);
   for (let now = testLimits.pingIntervalMs; now < 10 * testLimits.pingIntervalMs; now += testLimits.pingIntervalMs) {
     assert.equal(heartbeat.due(now), 'ping');

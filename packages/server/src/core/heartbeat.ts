@@ -1,3 +1,4 @@
+import type { Connection } from '../transport/transport.ts';
 import type { Limits } from './limits.ts';
 
 /** How late a ping may be through no fault but the timer wheel's; the wait for its pong is then that much shorter. */
@@ -8,14 +9,16 @@ export class Heartbeat {
   /** When bytes last went either way; kept by the session. */
   busyAtMs = 0;
   readonly #limits: Limits;
-  readonly #isAnswered: boolean;
+  readonly #connection: Pick<Connection, 'isOneWay' | 'protocolPings'>;
   #pingAt = Infinity;
   #pongBy = Infinity;
+  /** Answers until that to the last ping of ours: where marks are pings as well, they come for the oldest first. */
+  #pongsLeft = 0;
 
-  /** `isAnswered`: false where the peer only listens, so that no pong is to be waited for. */
-  constructor(limits: Limits, isAnswered = true) {
+  /** From a peer that only listens no pong is waited for. */
+  constructor(limits: Limits, connection: Pick<Connection, 'isOneWay' | 'protocolPings'> = {}) {
     this.#limits = limits;
-    this.#isAnswered = isAnswered;
+    this.#connection = connection;
   }
 
   /** The first ping comes at random within the second half of the interval, so that many who come together do not beat together. */
@@ -29,14 +32,22 @@ export class Heartbeat {
     const dueMs = Math.max(this.#pingAt, nowMs - wheelLateMs);
     this.#pingAt = nowMs + this.#limits.pingIntervalMs;
     // An unanswered earlier ping keeps its deadline.
-    if (this.#isAnswered) this.#pongBy = Math.min(this.#pongBy, dueMs + this.#limits.pongTimeoutMs);
+    if (this.#connection.isOneWay !== true) this.#pongBy = Math.min(this.#pongBy, dueMs + this.#limits.pongTimeoutMs);
     return 'ping';
+  }
+
+  /** The ping that was due has left. */
+  pinged(nowMs: number): void {
+    this.busyAtMs = nowMs;
+    this.#pongsLeft = this.#connection.protocolPings?.waiting ?? 1;
   }
 
   /** False: nobody had asked. */
   pong(): boolean {
-    const wasAsked = this.#pongBy !== Infinity;
-    this.#pongBy = Infinity;
+    const { protocolPings: pings } = this.#connection;
+    const wasAsked = pings?.answered() ?? this.#pongBy !== Infinity;
+    if (wasAsked) this.#pongsLeft -= 1;
+    if (this.#pongsLeft <= 0) this.#pongBy = Infinity;
     return wasAsked;
   }
 

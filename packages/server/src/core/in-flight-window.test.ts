@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { InFlightWindow, type RoundTrip } from './in-flight-window.ts';
+import { cheapMarks, dearMarks, InFlightWindow, type RoundTrip } from './in-flight-window.ts';
 
 const KiB = 1024;
 
 /** Of a node that has nothing else to do. */
 const trip = (ms: number, aheadBytes: number): RoundTrip => ({ ms, unreadMs: 0, aheadBytes });
+
+/** Bytes leave; whether a mark follows them. */
+function marksBehind(window: InFlightWindow, bytes: number): boolean {
+  window.sent(bytes);
+  const { isMarkDue } = window;
+  if (isMarkDue) window.marked();
+  return isMarkDue;
+}
 
 /**
  * Keeps the window full through a link: bytes leave at its rate, one mark at a time comes back. Returns
@@ -126,9 +134,63 @@ test('a window that was not full grows only to what such a link has earned, and 
 
 test('the first bytes are marked at once, later ones behind a share of the window', () => {
   const window = new InFlightWindow(256 * KiB);
-  assert.equal(window.sent(100), true);
-  assert.equal(window.sent(100), false);
-  assert.equal(window.sent(window.chunkBytes - 100), true);
+  assert.equal(marksBehind(window, 100), true);
+  assert.equal(marksBehind(window, 100), false);
+  assert.equal(marksBehind(window, window.chunkBytes - 100), true);
+});
+
+test('BP-2: where an answer is a request, few bytes ask for none, and a quiet peer for none at all', () => {
+  const window = new InFlightWindow(256 * KiB, dearMarks);
+  // What the heartbeat asks anyway confirms what came before it.
+  for (let minute = 0; minute < 1_000; minute += 1) {
+    assert.equal(marksBehind(window, KiB), false);
+    window.marked();
+    window.confirmed(trip(40, KiB), minute * 60_000);
+  }
+  let marks = 0;
+  for (let sent = 0; sent < 1_000 * KiB; sent += KiB) if (marksBehind(window, KiB)) marks += 1;
+  assert.ok(marks > 0 && 1_000 / marks >= 16, `${marks} answers to 1,000 KiB`);
+});
+
+for (const shape of [cheapMarks, dearMarks]) {
+  test(`BP-2: a window never stays full of bytes that no mark follows; ${shape.marksPerWindow} marks a window`, () => {
+    const window = new InFlightWindow(256 * KiB, shape);
+    const marks: { readonly sentMs: number; readonly position: number }[] = [];
+    let [sent, confirmed, nowMs, seed] = [0, 0, 0, 1];
+    const markIfDue = (): void => {
+      if (!window.isMarkDue) return;
+      window.marked();
+      marks.push({ sentMs: nowMs, position: sent });
+    };
+    for (let i = 0; i < 5_000; i += 1) {
+      seed = (seed * 48_271) % 2_147_483_647;
+      const bytes = 1 + (seed % 9_000);
+      while (window.bytes > sent - confirmed) {
+        sent += Math.min(bytes, window.chunkBytes);
+        window.sent(Math.min(bytes, window.chunkBytes));
+        markIfDue();
+      }
+      window.full();
+      const mark = marks.shift();
+      assert.ok(mark !== undefined, `${sent - confirmed} bytes on their way, ${window.bytes} allowed, and no mark`);
+      nowMs += seed % 5 === 0 ? 2_000 : 10;
+      confirmed = mark.position;
+      window.confirmed(trip(nowMs - mark.sentMs, sent - confirmed), nowMs);
+      markIfDue();
+    }
+  });
+}
+
+test('BP-2: where an answer is a request, a slow peer has less than 17 KiB on the way, and is not asked all the time', () => {
+  for (const kiBPerSecond of [1, 16, 100]) {
+    const window = new InFlightWindow(256 * KiB, dearMarks);
+    const { roundTripMs } = drive(window, { kiBPerSecond, baseMs: 30 }, 60);
+    assert.ok(window.bytes <= Math.max(17, kiBPerSecond) * KiB, `${window.bytes} bytes at ${kiBPerSecond} KB/s`);
+    assert.ok(
+      roundTripMs / dearMarks.marksPerWindow > 100,
+      `an answer each ${roundTripMs / dearMarks.marksPerWindow} ms`,
+    );
+  }
 });
 
 test('a bound below the floor is kept', () => {

@@ -1,21 +1,53 @@
-/** To begin with, while nothing is known of the peer: what one at 1 KB/s takes in a second. */
-const firstBytes = 1024;
-/** For a peer that took those in time. */
-const startBytes = 4 * 1024;
+/** What a window is made for: answers to marks may cost next to nothing, or a request each. */
+export interface WindowShape {
+  /** To begin with, while nothing is known of the peer. */
+  readonly firstBytes: number;
+  /** For a peer that took those in time. */
+  readonly startBytes: number;
+  /** A peer that takes long for so much is given no more at once. */
+  readonly minBytes: number;
+  /** A mark stands behind each such share of the window. */
+  readonly marksPerWindow: number;
+  /** True: the first bytes are marked at once, however few. */
+  readonly marksFirst: boolean;
+  /** How much longer than at its best a round trip may take before the window is too wide. */
+  readonly delayTargetMs: number;
+}
+
+/**
+ * Answered by the peer's own WebSocket, or by the kernel: a few bytes each. The first bytes are what a peer at
+ * 1 KB/s takes in a second, the least is one publication of usual size.
+ */
+export const cheapMarks: WindowShape = {
+  firstBytes: 1024,
+  startBytes: 4 * 1024,
+  minBytes: 512,
+  marksPerWindow: 4,
+  marksFirst: true,
+  delayTargetMs: 25,
+};
+
+/**
+ * Answered by a request of half a kilobyte and more, through whatever stands before the node: two a window, none
+ * for a peer that is sent little, and a delay that keeps them below ten a second where the peer is the slower one.
+ */
+export const dearMarks: WindowShape = {
+  firstBytes: 8 * 1024,
+  startBytes: 32 * 1024,
+  minBytes: 8 * 1024,
+  marksPerWindow: 2,
+  marksFirst: false,
+  delayTargetMs: 250,
+};
+
 /** A link that takes its bytes at once earns so much without ever having been full. */
 const earnedBytesMax = 64 * 1024;
-/** One publication of usual size; a peer that takes a second for it is given no more at once. */
-const minBytes = 512;
 /**
- * How much longer than at its best a round trip may take before the window is too wide. A small window
- * may take longer: it shall shrink for a peer that is slow, not because this node, or the radio of a
- * phone, was busy for a moment.
+ * A small window may take longer: it shall shrink for a peer that is slow, not because this node, or the
+ * radio of a phone, was busy for a moment.
  */
-const delayTargetMs = 25;
 const smallBytes = 4 * 1024;
 const smallDelayTargetMs = 250;
-/** Share of the window between two marks. */
-const marksPerWindow = 4;
 /** The window shrinks by no more at once: one late answer is no proof. */
 const shrinkMost = 0.25;
 /** A window this much smaller, and no answer sooner: what takes the time is not what we sent. */
@@ -39,7 +71,7 @@ export interface RoundTrip {
  * Bytes in flight cannot be conflated, overtaken or taken back, so no more should be than keep the
  * link busy. Round trips of marks tell: while they take about as long as at their best, a window
  * that was full grows; once they take longer, bytes only queue on the way, and it shrinks to what
- * would have taken the time allowed. Never above the configured bound, never below 512 bytes.
+ * would have taken the time allowed. Never above the configured bound, never below the least of its shape.
  *
  * Time in which this node was too busy to read an answer is not the peer's (turns.ts): counted, windows
  * of fast readers would shrink just when many bytes are to be sent, which makes the node busier still.
@@ -54,6 +86,7 @@ export interface RoundTrip {
  */
 export class InFlightWindow {
   readonly #bytesMax: number;
+  readonly #shape: WindowShape;
   #bytes: number;
   #bestMs = Infinity;
   #bestAtMs = 0;
@@ -65,9 +98,11 @@ export class InFlightWindow {
   /** What made the window shrink, until an answer tells whether that was of use. */
   #shrunk: { readonly bytes: number; readonly aheadBytes: number; readonly roundTripMs: number } | undefined;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, shape: WindowShape = cheapMarks) {
     this.#bytesMax = bytesMax;
-    this.#bytes = Math.min(firstBytes, bytesMax);
+    this.#shape = shape;
+    this.#bytes = Math.min(shape.firstBytes, bytesMax);
+    this.#isMarked = !shape.marksFirst;
   }
 
   get bytes(): number {
@@ -76,16 +111,26 @@ export class InFlightWindow {
 
   /** Bytes of one write while something waits: a mark behind each keeps the link busy while others travel. */
   get chunkBytes(): number {
-    return Math.ceil(this.#bytes / marksPerWindow);
+    return Math.ceil(this.#bytes / this.#shape.marksPerWindow);
   }
 
-  /** Bytes left; true where a mark is due behind them. */
-  sent(bytes: number): boolean {
+  /** Bytes left. */
+  sent(bytes: number): void {
     this.#unmarked += bytes;
-    if (this.#isMarked && this.#unmarked < this.chunkBytes) return false;
+  }
+
+  /**
+   * Whether a mark is to follow what was sent. To be asked when bytes left, and when the window has changed: one
+   * that shrank below what no mark follows would stay full for ever.
+   */
+  get isMarkDue(): boolean {
+    return !this.#isMarked || this.#unmarked >= this.chunkBytes;
+  }
+
+  /** A mark leaves. */
+  marked(): void {
     this.#isMarked = true;
     this.#unmarked = 0;
-    return true;
   }
 
   /** Something had to wait because the window was full. */
@@ -105,7 +150,7 @@ export class InFlightWindow {
       this.#bestMs = ms;
       this.#bestAtMs = nowMs;
     }
-    const allowedMs = this.#bestMs + (this.#bytes > smallBytes ? delayTargetMs : smallDelayTargetMs);
+    const allowedMs = this.#bestMs + (this.#bytes > smallBytes ? this.#shape.delayTargetMs : smallDelayTargetMs);
     if (roundTripMs <= allowedMs) this.#grow(wasFull, aheadBytes);
     else if (wasFull && isOfNow) {
       const bytes = this.#bytes;
@@ -133,6 +178,7 @@ export class InFlightWindow {
   }
 
   #grow(wasFull: boolean, aheadBytes: number): void {
+    const { firstBytes, startBytes } = this.#shape;
     const isFirst = this.#changedAtMs === -Infinity && this.#bytes < startBytes;
     // The first answer to more than a few bytes, and it came in time.
     if (isFirst && wasFull && aheadBytes >= (3 / 4) * firstBytes) {
@@ -145,7 +191,7 @@ export class InFlightWindow {
   }
 
   #shrink(share: number, nowMs: number): void {
-    const least = Math.min(minBytes, this.#bytesMax);
+    const least = Math.min(this.#shape.minBytes, this.#bytesMax);
     this.#bytes = Math.max(least, Math.floor(this.#bytes * Math.max(shrinkMost, share)));
     this.#changedAtMs = nowMs;
   }

@@ -2,7 +2,7 @@ import type { Codec } from '@tutti/protocol';
 import type { Overflow } from '../config/namespace.ts';
 import type { Connection, OutboundFrame } from '../transport/transport.ts';
 import { Batch, joinParts } from './batch.ts';
-import { InFlightWindow } from './in-flight-window.ts';
+import { cheapMarks, dearMarks, InFlightWindow } from './in-flight-window.ts';
 import { Lane } from './lane.ts';
 import { fixedLimits } from './limits.ts';
 
@@ -64,7 +64,8 @@ export class OutboundQueue {
     this.#owner = owner;
     this.#bounds = bounds;
     this.#codec = connection.codec;
-    this.#window = new InFlightWindow(bounds.inFlightBytesMax);
+    const shape = connection.protocolPings === undefined ? cheapMarks : dearMarks;
+    this.#window = new InFlightWindow(bounds.inFlightBytesMax, shape);
   }
 
   /** Bytes that wait here, without what the transport has. */
@@ -102,6 +103,13 @@ export class OutboundQueue {
   confirmed(roundTripMs: number | undefined, aheadBytes: number, nowMs: number, unreadMs = 0): void {
     if (roundTripMs === undefined) this.#window.taken();
     else this.#window.confirmed({ ms: roundTripMs, unreadMs, aheadBytes }, nowMs);
+    this.#markIfDue();
+  }
+
+  /** Asks what the peer has taken, whether or not it is time for that. */
+  mark(): void {
+    this.#window.marked();
+    this.#connection.mark();
   }
 
   /** Hands over as much as the window allows. Returns the bytes. */
@@ -173,8 +181,13 @@ export class OutboundQueue {
     let bytes = 0;
     for (const frame of frames) bytes += frame.bytes.length;
     this.#connection.send(frames);
-    if (this.#window.sent(bytes)) this.#connection.mark();
+    this.#window.sent(bytes);
+    this.#markIfDue();
     return bytes;
+  }
+
+  #markIfDue(): void {
+    if (this.#window.isMarkDue) this.mark();
   }
 
   /** The whole line, where it fits; undefined where there is none, or it has just become lanes. */

@@ -61,7 +61,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     this.#intake = new CommandIntake<Session>(this, services, commands);
     const { limits } = services;
     this.#queue = new OutboundQueue(connection, this, limits);
-    this.#heartbeat = new Heartbeat(limits, connection.isOneWay !== true);
+    this.#heartbeat = new Heartbeat(limits, connection);
     this.#connectByMs = services.clock.monotonic() + limits.connectTimeoutMs;
     services.wheel.set(this, limits.connectTimeoutMs);
   }
@@ -168,9 +168,15 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
       this.disconnect(disconnects.noPong);
       return;
     }
-    if (due === 'ping') this.#enqueue(this.#services.pingFrame(this.connection.codec));
+    if (due === 'ping') this.#ping(nowMs);
     const untilExpiry = this.#services.expiries.check(this);
     if (this.isOpen) this.#services.wheel.set(this, Math.min(this.#heartbeat.nextIn(nowMs), untilExpiry));
+  }
+
+  #ping(nowMs: number): void {
+    if (this.connection.protocolPings === undefined) this.#enqueue(this.#services.pingFrame(this.connection.codec));
+    else this.#queue.mark();
+    this.#heartbeat.pinged(nowMs);
   }
 
   /** The wheel may wake earlier than asked; and a verdict that we owe is not the client's fault. */
@@ -191,7 +197,9 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
   }
 
   pong(): boolean {
-    return this.#heartbeat.pong();
+    const wasAsked = this.#heartbeat.pong();
+    if (wasAsked) this.#pace.spare();
+    return wasAsked;
   }
 
   // What commands and the node call.
@@ -207,6 +215,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
     this.#state = 'open';
     this.#services.sessionOpened(this);
     this.#services.observation?.opened(this);
+    this.connection.protocolPings?.begin(this.#services.pingFrame(this.connection.codec));
     const now = this.#services.clock.monotonic();
     this.#heartbeat.start(now, this.#services.random.next());
     this.wake(now);
@@ -368,12 +377,7 @@ export class Session implements CatchUpHost, ConnectionHandler, Expiring, Intake
   /** For lanes with an interval only: they wait for time, not for the peer. */
   #flushAgainIn(ms: number): void {
     this.#laneTimer?.cancel();
-    this.#laneTimer = undefined;
-    if (ms === Infinity) return;
-    this.#laneTimer = this.#services.clock.after(ms, () => {
-      this.#laneTimer = undefined;
-      this.flush();
-    });
+    this.#laneTimer = ms === Infinity ? undefined : this.#services.clock.after(ms, () => this.flush());
   }
 
   #end(reason: ClosedReason): void {

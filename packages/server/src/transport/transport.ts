@@ -41,6 +41,8 @@ export interface Connection {
   readonly session?: string;
   /** The peer only listens: nothing is asked of it, not even pongs. */
   readonly isOneWay?: boolean;
+  /** Present where marks are pings of the protocol: the answers are among the commands, and the session takes them in. */
+  readonly protocolPings?: ProtocolPings;
   /** It ends with the first thing it has to tell, and another follows: its session is nobody's presence. */
   readonly isBrief?: boolean;
   /** Hands over whole frames, in order, in one write. Never blocks, never throws; nothing after close. */
@@ -61,6 +63,16 @@ export interface Connection {
   terminate(): void;
   /** Bytes handed over and not yet confirmed; what no mark follows counts as on its way. */
   readonly inFlight: number;
+}
+
+/** Marks that are pings of the protocol. */
+export interface ProtocolPings {
+  /** How many are on their way. */
+  readonly waiting: number;
+  /** The peer was told to answer them: marks asked for before leave now, others when they are asked for. */
+  begin(ping: OutboundFrame): void;
+  /** The peer answered one: `confirmed` has followed when it returns. False: nothing had been asked. */
+  answered(): boolean;
 }
 
 /** What a connection calls: the session. Methods never throw, and `closed` comes exactly once, last. */

@@ -1,106 +1,28 @@
 import assert from 'node:assert/strict';
 import { describe, test, type TestContext } from 'node:test';
-import { disconnects, type Codec } from '@tutti/protocol';
-import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame, Transport } from '@tutti/server/internal';
+import { disconnects } from '@tutti/protocol';
+import type { ClosedReason } from '@tutti/server/internal';
 import { eventually } from '../eventually.ts';
+import {
+  Bench,
+  filled,
+  frameOf,
+  nextBytes,
+  type Check,
+  type Recorded,
+  type TransportPeer,
+  type TransportUnderTest,
+} from './transport-bench.ts';
+import { pressure } from './transport-pressure.ts';
 
-/** The other end of a connection, as the suite needs it. */
-export interface TransportPeer {
-  /** One whole frame of the connection's codec. */
-  send(frame: Uint8Array): void;
-  /** Begins a frame and never finishes it. */
-  sendPart(bytes: Uint8Array): void;
-  /** The payload of the next frame; undefined once the connection has ended. */
-  next(): Promise<Uint8Array | undefined>;
-  /** Why the node ended it, where the transport can say; reads on to that. */
-  closedWith(): Promise<{ code: number; reason: string } | undefined>;
-  /** Ends it properly, with a code where the transport has such. */
-  close(code: number, reason: string): void;
-  /** Is gone, without a word. */
-  vanish(): void;
-  pause(): void;
-  resume(): void;
-}
-
-export interface TransportUnderTest {
-  readonly transport: Transport;
-  readonly codecs: readonly Codec['name'][];
-  /** Largest frame it lets in; the suite sends one more. */
-  readonly frameBytesMax: number;
-  /** What comes of a frame above that: by default the connection ends; `refused`: the frame alone. */
-  readonly oversized?: 'refused';
-  /** Rejects where the node does not take the connection. */
-  connect(codec: Codec['name']): Promise<TransportPeer>;
-  /** Ends all that `create` began. */
-  dispose(): Promise<void>;
-}
-
-/** A connection as the transport handed it over, and all it has told. */
-class Recorded implements ConnectionHandler {
-  readonly connection: Connection;
-  readonly received: Buffer[] = [];
-  readonly reasons: ClosedReason[] = [];
-  /** Round trips of the marks that came back. */
-  readonly confirmations: (number | undefined)[] = [];
-  calledAfterClosed = 0;
-  onReceive: (frame: Uint8Array) => void = () => {};
-
-  constructor(connection: Connection) {
-    this.connection = connection;
-  }
-
-  receive(frame: Uint8Array): void {
-    this.#note();
-    // A copy, as a codec makes one: the bytes belong to the transport again when this returns.
-    this.received.push(Buffer.from(frame));
-    this.onReceive(frame);
-  }
-
-  confirmed(roundTripMs: number | undefined): void {
-    this.#note();
-    this.confirmations.push(roundTripMs);
-  }
-
-  closed(reason: ClosedReason): void {
-    this.reasons.push(reason);
-  }
-
-  #note(): void {
-    if (this.reasons.length > 0) this.calledAfterClosed++;
-  }
-}
-
-class Bench {
-  readonly under: TransportUnderTest;
-  readonly accepted: Recorded[] = [];
-
-  constructor(under: TransportUnderTest) {
-    this.under = under;
-    under.transport.listen((connection) => {
-      const recorded = new Recorded(connection);
-      this.accepted.push(recorded);
-      return recorded;
-    });
-  }
-
-  async open(codec = this.under.codecs[0] ?? 'json'): Promise<{ peer: TransportPeer; node: Recorded }> {
-    const before = this.accepted.length;
-    const peer = await this.under.connect(codec);
-    await eventually(() => this.accepted.length > before, { what: 'the connection' });
-    const node = this.accepted[before];
-    assert.ok(node);
-    return { peer, node };
-  }
-}
-
-type Step = (bench: Bench) => Promise<void>;
+export type { TransportPeer, TransportUnderTest } from './transport-bench.ts';
 
 /**
  * What every transport promises, whatever it is made of. `create` gives a fresh one for each test,
  * not yet listening.
  */
 export function transportConformance(name: string, create: () => Promise<TransportUnderTest>): void {
-  const check = (title: string, step: Step): void => {
+  const check: Check = (title, step) => {
     test(title, { timeout: 30_000 }, async (context: TestContext) => {
       const under = await create();
       context.after(() => under.dispose());
@@ -120,7 +42,7 @@ export function transportConformance(name: string, create: () => Promise<Transpo
   });
 }
 
-function exchange(check: (title: string, step: Step) => void): void {
+function exchange(check: Check): void {
   check('carries frames both ways, unchanged and in order, with every codec', async (bench) => {
     for (const codec of bench.under.codecs) {
       const { peer, node } = await bench.open(codec);
@@ -163,7 +85,7 @@ function exchange(check: (title: string, step: Step) => void): void {
   });
 }
 
-function misuse(check: (title: string, step: Step) => void): void {
+function misuse(check: Check): void {
   check('S14, BP-1: a frame above the bound costs its own connection at most, and is never given on', async (bench) => {
     const bystander = await bench.open();
     const { peer, node } = await bench.open();
@@ -196,7 +118,7 @@ function misuse(check: (title: string, step: Step) => void): void {
 }
 
 // long on purpose: one flat list of the ways a connection ends
-function ending(check: (title: string, step: Step) => void): void {
+function ending(check: Check): void {
   check('close says why, after all that was sent before; nothing is sent or received afterwards', async (bench) => {
     const { peer, node } = await bench.open();
     const frames = Array.from({ length: 50 }, (_, i) => filled(1_000 + i));
@@ -283,86 +205,4 @@ function ending(check: (title: string, step: Step) => void): void {
     node.connection.send([frameOf(filled(8), node.connection)]);
     assert.deepEqual(await nextBytes(peer), filled(8));
   });
-}
-
-function pressure(check: (title: string, step: Step) => void): void {
-  const chunk = 64 * 1024;
-  /** Far more than the kernel's buffers of a loopback connection take. */
-  const chunksMax = 1_000;
-
-  /** Sends until much waits; returns how many frames that were. */
-  const congest = (node: Recorded): number => {
-    let sent = 0;
-    while (node.connection.inFlight < 16 * chunk && sent < chunksMax) {
-      node.connection.send([frameOf(filled(chunk), node.connection)]);
-      sent++;
-    }
-    assert.ok(sent < chunksMax, 'inFlight grows while the peer does not read');
-    return sent;
-  };
-
-  check(
-    'BP-2: inFlight grows while the peer does not read, and marks are confirmed when it has, in order',
-    async (bench) => {
-      const { peer, node } = await bench.open();
-      assert.equal(node.connection.inFlight, 0);
-      peer.pause();
-      const sent = congest(node);
-      node.connection.mark();
-      assert.deepEqual(node.confirmations, []);
-      const before = node.connection.inFlight;
-      assert.ok(before >= chunk, `${before} bytes in flight`);
-      peer.resume();
-      for (let i = 0; i < sent; i++) assert.equal((await nextBytes(peer)).length, chunk);
-      await eventually(() => node.confirmations.length > 0, { what: 'confirmed' });
-      assert.equal(node.connection.inFlight, 0);
-      peer.pause();
-      congest(node);
-      node.connection.mark();
-      const confirmedBefore = node.confirmations.length;
-      peer.resume();
-      await eventually(() => node.confirmations.length > confirmedBefore, { what: 'confirmed, again' });
-    },
-  );
-
-  check('BP-5: a peer that does not read does not hold up another', async (bench) => {
-    const slow = await bench.open();
-    const quick = await bench.open();
-    slow.peer.pause();
-    congest(slow.node);
-    for (let i = 0; i < 100; i++) {
-      quick.node.connection.send([frameOf(filled(100), quick.node.connection)]);
-      assert.equal((await nextBytes(quick.peer)).length, 100);
-    }
-    slow.node.connection.terminate();
-    await eventually(() => slow.node.reasons.length === 1, { what: 'closed' });
-    assert.deepEqual(slow.node.confirmations, [], 'an end confirms nothing');
-  });
-
-  check('BP-1: a peer that does not read is terminated after close, with what waited', async (bench) => {
-    const { peer, node } = await bench.open();
-    peer.pause();
-    congest(node);
-    node.connection.close(disconnects.slow);
-    await eventually(() => node.reasons.length === 1, { what: 'closed', withinMs: 20_000 });
-    assert.equal(node.reasons[0]?.code, disconnects.slow.code);
-    peer.vanish();
-  });
-}
-
-function frameOf(bytes: Uint8Array, connection: Connection): OutboundFrame {
-  return { bytes, binary: connection.codec.binary };
-}
-
-/** Letters, so that it is a text as well as bytes. */
-function filled(size: number): Buffer {
-  const bytes = Buffer.alloc(size);
-  for (let i = 0; i < size; i++) bytes[i] = 97 + (i % 26);
-  return bytes;
-}
-
-async function nextBytes(peer: TransportPeer): Promise<Buffer> {
-  const frame = await peer.next();
-  assert.ok(frame, 'the connection ended before the frame');
-  return Buffer.from(frame);
 }

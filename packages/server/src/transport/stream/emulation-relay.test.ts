@@ -16,16 +16,28 @@ import type { StreamLink } from './stream-connection.ts';
 function otherNode() {
   const sole = new SolePeers('a', '1');
   const answered: (() => void)[] = [];
+  const told: unknown[] = [];
   let ask: (question: unknown) => unknown = () => undefined;
+  let tell: (message: unknown) => void = () => undefined;
   const nothing = (): void => undefined;
   const peers: Peers = {
-    ...{ self: sole.self, others: [], watch: nothing, hear: nothing, tell: nothing, tellOne: nothing, beat: nothing },
+    ...{ self: sole.self, others: [{ name: 'b', incarnation: '1' }], watch: nothing, tell: nothing, beat: nothing },
+    hear: (_topic, read, heard) => {
+      tell = (message) => heard(sole.self, read(message));
+    },
+    tellOne: (_peer, _topic, message) => void told.push(message),
     answer: (_topic, read, answer) => {
       ask = (question) => answer(read(question), sole.self);
     },
     survey: () => new Promise((resolve) => answered.push(() => resolve({ answers: [], silent: [] }))),
   };
-  return { peers, answered, ask: (question: object): unknown => ask(question) };
+  return {
+    peers,
+    answered,
+    told,
+    ask: (question: object): unknown => ask(question),
+    tell: (message: unknown) => tell(message),
+  };
 }
 
 test('S21: frames that another node hands on for a session that is held back wait within a bound', async () => {
@@ -86,4 +98,31 @@ test('S21: requests for other nodes leave questions to those who are not strange
   assert.equal(await asked[0], 'gone');
   void relay.relay(frame);
   assert.equal(answered.length, 1);
+});
+
+test('BP-2: answers to pings are handed on, however many frames wait for other nodes', async () => {
+  const { peers, answered, told, tell } = otherNode();
+  const taken: string[] = [];
+  const relay = new EmulationRelay(peers, ({ data }) => {
+    taken.push(Buffer.from(data).toString());
+    return Promise.resolve();
+  });
+  const frame = (data: string | Uint8Array, node = 'b', codec: 'json' | 'protobuf' = 'json') =>
+    relay.relay({ node, session: 's', data: Buffer.from(data), codec });
+  for (let i = 0; i < relaysMax; i += 1) void frame('{}');
+  assert.deepEqual(
+    [answered.length, told.length],
+    [relaysMax, 0],
+    'while there is room they are asked about as others are',
+  );
+  assert.equal(await frame('{}'), 'taken');
+  assert.equal(await frame('{}\n{}'), 'taken');
+  assert.equal(await frame(new Uint8Array([0, 0]), 'b', 'protobuf'), 'taken');
+  assert.equal(told.length, 3);
+  for (const message of told) tell(message);
+  assert.deepEqual(taken, ['{}', '{}\n{}', '\0\0']);
+  assert.equal(await frame('{}', 'nobody'), 'gone');
+  for (const other of ['', '{}{}', '{"id":1}', ' '.repeat(80), '{}\n{"publish":{}}'])
+    assert.equal(await frame(other), 'busy', other);
+  assert.equal(await frame(new Uint8Array([0, 1, 8]), 'b', 'protobuf'), 'busy');
 });

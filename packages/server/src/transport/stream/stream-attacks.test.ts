@@ -255,3 +255,48 @@ test('CON-2: while no new connection is taken, those that were are served', { ti
   for (let n = 1; n <= 5; n += 1) await emulate(node, { session, node: name, data: publishing(n) });
   await eventually(async () => (await node.server.history('log:a')).publications.length === 5);
 });
+
+const pong = '{}';
+const bytesOf = ({ events }: PlainEventSource): number => events.reduce((sum, { data }) => sum + data.length, 0);
+
+test(
+  'BP-2, CON-1: a peer that was told to answer pings and does not is sent one window, and is then dead',
+  { timeout },
+  async (t) => {
+    const node = await start(t, { pingIntervalMs: 2_000, pongTimeoutMs: 1_000 });
+    const { session, node: name, source } = await talk(t, node, 'ann');
+    const data = JSON.stringify({ id: 2, subscribe: { channel: 'log:a' } });
+    assert.equal((await emulate(node, { session, node: name, data })).status, 204);
+    for (let n = 0; n < 200; n += 1) await node.server.publish('log:a', { n, text: 'x'.repeat(1_000) });
+    await source.ended;
+    const told = JSON.parse(source.events.at(-1)?.data ?? '') as { push?: { disconnect?: { code: number } } };
+    assert.equal(told.push?.disconnect?.code, 3_012);
+    const bytes = bytesOf(source);
+    assert.ok(bytes > 1_000 && bytes < 16 * 1024, `${bytes} bytes`);
+  },
+);
+
+test('S15: answers to pings that were not sent end the stream that they are for', { timeout }, async (t) => {
+  const node = await start(t);
+  const { session, node: name, source } = await talk(t, node, 'ann');
+  const data = Array.from({ length: 1_000 }, () => pong).join('\n');
+  assert.equal((await emulate(node, { session, node: name, data })).status, 204);
+  await source.ended;
+  assert.match(source.events.at(-1)?.data ?? '', /"code":3501/);
+});
+
+test('S15: a hostile peer that answers what it has not read gains one window for each ping', { timeout }, async (t) => {
+  const node = await start(t);
+  const { session, node: name, source } = await talk(t, node, 'ann');
+  const subscribing = JSON.stringify({ id: 2, subscribe: { channel: 'log:a' } });
+  await emulate(node, { session, node: name, data: subscribing });
+  const pings = (): number => source.events.filter(({ data }) => data.split('\n').includes(pong)).length;
+  for (let n = 0; n < 50; n += 1) await node.server.publish('log:a', { n, text: 'x'.repeat(1_000) });
+  await eventually(() => pings() >= 1);
+  // As many answers as there were pings are taken, and confirm no more than those; one more is the end.
+  const asked = pings();
+  await emulate(node, { session, node: name, data: Array.from({ length: asked + 5 }, () => pong).join('\n') });
+  await source.ended;
+  assert.match(source.events.at(-1)?.data ?? '', /"code":3501/);
+  assert.ok(bytesOf(source) < 64 * 1024);
+});

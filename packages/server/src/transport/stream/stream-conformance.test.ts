@@ -1,12 +1,14 @@
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
+import { test } from 'node:test';
 import { SeededRandom, transportConformance, type TransportPeer, type TransportUnderTest } from '@tutti/testkit';
 import { SolePeers } from '../../cluster/sole-peers.ts';
 import { SystemClock } from '../../runtime/system-clock.ts';
 import { nullTelemetry } from '../../telemetry/null-telemetry.ts';
 import type { Connection, ConnectionHandler, Transport } from '../transport.ts';
-import { httpStream, sse, type StreamKind } from './stream-kinds.ts';
+import { httpStream, sse, uniSse, type StreamKind } from './stream-kinds.ts';
 import { StreamHub, StreamTransport } from './stream-transport.ts';
 
 const nodeName = 'node-1';
@@ -111,7 +113,9 @@ class StreamPeer implements TransportPeer {
     this.#text = parts.pop() ?? '';
     for (const part of parts) {
       const frame = this.#cut.frameOf(part);
-      if (frame !== undefined) this.#frames.push(Buffer.from(frame, 'latin1'));
+      // A ping of the protocol.
+      if (frame === '{}') this.send(Buffer.from(frame));
+      else if (frame !== undefined) this.#frames.push(Buffer.from(frame, 'latin1'));
     }
     this.#wake();
   }
@@ -162,6 +166,7 @@ async function create(kind: StreamKind): Promise<TransportUnderTest> {
     transport: watched(transport, sessions),
     // Frames of Protobuf have no end of their own in a body: the SDK's tests have them.
     codecs: ['json'],
+    confirms: 'peer',
     frameBytesMax: 64 * 1024,
     oversized: 'refused',
     async connect() {
@@ -187,3 +192,32 @@ async function create(kind: StreamKind): Promise<TransportUnderTest> {
 
 transportConformance('SSE', () => create(sse));
 transportConformance('HTTP stream', () => create(httpStream));
+
+test('BP-2: a reader that can only listen is the exception by name: the kernel confirms, whether it reads or not', async (t) => {
+  const alone = new SolePeers(nodeName, 'incarnation');
+  const seams = { clock: new SystemClock(), random: new SeededRandom(7), telemetry: nullTelemetry, peers: alone };
+  const transport = new StreamTransport(uniSse, new StreamHub({ nodeName }, seams));
+  const server = createServer((request, response) => void transport.handle(request, response));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const confirmed = Promise.withResolvers<number | undefined>();
+  const accepted = Promise.withResolvers<Connection>();
+  transport.listen((connection) => {
+    accepted.resolve(connection);
+    return { receive() {}, confirmed: (roundTripMs) => confirmed.resolve(roundTripMs), closed() {} };
+  });
+  const { port } = server.address() as AddressInfo;
+  const reader = connect(port, '127.0.0.1');
+  t.after(() => reader.destroy());
+  reader.pause().write('GET /connection/uni_sse?channels=a HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const connection = await accepted.promise;
+  assert.equal(connection.isOneWay, true);
+  assert.equal(connection.protocolPings, undefined);
+  connection.send([{ bytes: Buffer.from('{"id":1,"connect":{"client":"c"}}'), binary: false }]);
+  connection.mark();
+  assert.equal(await confirmed.promise, undefined);
+});

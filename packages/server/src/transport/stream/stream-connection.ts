@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame, UpgradeRefusal } from '../transport.ts';
 import type { Framing } from './framing.ts';
+import { StreamPings, type PingedStream } from './stream-pings.ts';
 
 /** A connection on the response to one request. */
 export interface StreamLink extends Connection {
@@ -55,15 +56,17 @@ const streamHeaders = {
  * One response that does not end: what the node has to say to a peer. What the peer says comes by
  * other requests (`Emulation`), or, where it only listens, not at all.
  *
- * Marks are confirmed by the kernel's word: it took the bytes. It says nothing of the peer.
+ * Marks are pings of the protocol, where the peer can answer them. One that only listens leaves the
+ * kernel's word: it took the bytes, which says nothing of the peer.
  */
-export class StreamConnection implements StreamLink {
+export class StreamConnection implements StreamLink, PingedStream {
   readonly transport: string;
   readonly codec: Codec;
   readonly remoteAddress: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly session?: string;
   readonly isOneWay: boolean;
+  readonly protocolPings?: StreamPings;
   readonly #response: ServerResponse;
   readonly #framing: Framing;
   readonly #owner: StreamOwner;
@@ -82,7 +85,10 @@ export class StreamConnection implements StreamLink {
     this.codec = framing.codec;
     this.remoteAddress = facts.remoteAddress;
     this.isOneWay = facts.session === undefined;
-    if (facts.session !== undefined) this.session = facts.session;
+    if (facts.session !== undefined) {
+      this.session = facts.session;
+      this.protocolPings = new StreamPings(owner.clock, this);
+    }
     if (facts.hookHeaders !== undefined) this.headers = facts.hookHeaders;
     this.#headers = facts.headers;
     this.#response = response;
@@ -97,7 +103,7 @@ export class StreamConnection implements StreamLink {
   }
 
   get inFlight(): number {
-    return this.#response.writableLength;
+    return Math.max(this.protocolPings?.unconfirmed ?? 0, this.#response.writableLength);
   }
 
   begin(handler: ConnectionHandler, first: Uint8Array): void {
@@ -116,6 +122,7 @@ export class StreamConnection implements StreamLink {
     for (const frame of frames) {
       if (!this.#hasBegun && !this.#mayBegin(frame)) continue;
       const bytes = this.#framing.wrap(frame);
+      this.protocolPings?.sent(bytes.length);
       if (bytes.length > 0) response.write(bytes);
     }
     if (isCorked) response.uncork();
@@ -124,12 +131,29 @@ export class StreamConnection implements StreamLink {
 
   mark(): void {
     if (!this.#isWritable || !this.#hasBegun) return;
+    if (this.protocolPings !== undefined) {
+      this.protocolPings.mark();
+      return;
+    }
     this.#taken ??= (error) => {
       if (error !== undefined && error !== null) return;
-      this.#confirmed();
+      this.confirmed();
     };
     // Written behind all that came before, so its callback comes after theirs.
     this.#response.write(nothing, this.#taken);
+  }
+
+  ping(frame: OutboundFrame): void {
+    if (this.#isWritable) this.#response.write(this.#framing.wrap(frame));
+  }
+
+  /** What a mark was for has come true. */
+  confirmed(roundTripMs?: number, aheadBytes = 0): void {
+    try {
+      if (this.#reason === undefined) this.#handler?.confirmed(roundTripMs, aheadBytes);
+    } catch (error) {
+      this.#bug(error, 'confirmed');
+    }
   }
 
   get held(): Promise<void> | undefined {
@@ -217,14 +241,6 @@ export class StreamConnection implements StreamLink {
     const opening = this.#framing.opening();
     if (opening.length > 0) response.write(opening);
     this.#settle(undefined);
-  }
-
-  #confirmed(): void {
-    try {
-      if (this.#reason === undefined) this.#handler?.confirmed(undefined, 0);
-    } catch (error) {
-      this.#bug(error, 'confirmed');
-    }
   }
 
   #closed(): void {

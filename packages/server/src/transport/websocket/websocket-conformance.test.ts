@@ -31,6 +31,7 @@ async function create(): Promise<TransportUnderTest> {
   return {
     transport,
     codecs: ['json', 'protobuf'],
+    confirms: 'peer',
     frameBytesMax: 64 * 1024,
     async connect(codec) {
       const headers = codec === 'json' ? {} : { 'Sec-WebSocket-Protocol': protobufSubprotocol };

@@ -3,6 +3,7 @@ import { disconnects, type Codec, type DisconnectKind } from '@tutti/protocol';
 import type { WebSocket } from 'ws';
 import type { Clock } from '../../core/clock.ts';
 import type { Telemetry } from '../../telemetry/telemetry.ts';
+import { Marks } from '../marks.ts';
 import type { ClosedReason, Connection, ConnectionHandler, OutboundFrame } from '../transport.ts';
 import { closeReason, pingFrame, webSocketFrame } from './frame.ts';
 
@@ -43,15 +44,6 @@ const violationCodes: Readonly<Record<string, number>> = {
   WS_ERR_INVALID_UTF8: 1007,
 };
 
-/** A ping on its way, and what it will tell when it comes back. */
-interface Mark {
-  readonly number: number;
-  /** Bytes on the wire before it: since the beginning, and of them unconfirmed when it left. */
-  readonly position: number;
-  readonly aheadBytes: number;
-  readonly sentAtMs: number;
-}
-
 const connectionOf = Symbol('connection');
 interface Tagged {
   [connectionOf]?: WebSocketConnection;
@@ -76,12 +68,7 @@ export class WebSocketConnection implements Connection {
   #handler: ConnectionHandler | undefined;
   /** Set once we began to end it. */
   #reason: ClosedReason | undefined;
-  /** Bytes on the wire since the beginning, and how many of them the peer is known to have taken. */
-  #sent = 0;
-  #confirmed = 0;
-  /** Marks on their way, oldest first. Bounded by the window: the queue sends none while it is full. */
-  #marks: Mark[] | undefined;
-  #markNumber = 0;
+  readonly #marks = new Marks();
   #controlFrames = 0;
   #controlSinceMs = 0;
   #heldUntilMs = 0;
@@ -124,7 +111,7 @@ export class WebSocketConnection implements Connection {
   }
 
   get inFlight(): number {
-    return Math.max(this.#sent - this.#confirmed, this.#socket.writableLength);
+    return Math.max(this.#marks.unconfirmed, this.#socket.writableLength);
   }
 
   /** Called once, before any byte is read. */
@@ -140,7 +127,7 @@ export class WebSocketConnection implements Connection {
     if (frames.length > 1) socket.cork();
     for (const frame of frames) {
       const wire = (frame.wire ??= webSocketFrame(frame));
-      this.#sent += wire.length;
+      this.#marks.sent(wire.length);
       socket.write(wire);
     }
     if (frames.length > 1) socket.uncork();
@@ -154,27 +141,17 @@ export class WebSocketConnection implements Connection {
   mark(): void {
     const socket = this.#socket;
     if (this.#reason !== undefined || this.#ws.readyState !== open || socket.writableEnded || socket.destroyed) return;
-    this.#markNumber = (this.#markNumber + 1) >>> 0;
-    const position = this.#sent;
-    const aheadBytes = position - this.#confirmed;
-    const mark = { number: this.#markNumber, position, aheadBytes, sentAtMs: this.#owner.clock.monotonic() };
-    (this.#marks ??= []).push(mark);
-    socket.write(pingFrame(mark.number));
+    socket.write(pingFrame(this.#marks.add(this.#owner.clock.monotonic())));
   }
 
   /** A peer that fell behind may answer only the newest ping: each answer is one to all before it. */
   ponged(payload: Buffer): void {
-    const number = payload.length === 4 ? payload.readUInt32BE() : undefined;
-    const index = this.#marks?.findIndex((mark) => mark.number === number) ?? -1;
-    const mark = this.#marks?.[index];
-    if (this.#marks === undefined || mark === undefined) {
+    const mark = payload.length === 4 ? this.#marks.take(payload.readUInt32BE()) : undefined;
+    if (mark === undefined) {
       // Allowed as a sign of life (RFC 6455 section 5.5.3), at the pace of one.
       this.#controlFrame('too many pong frames that nobody asked for');
       return;
     }
-    this.#marks.splice(0, index + 1);
-    if (this.#marks.length === 0) this.#marks = undefined;
-    this.#confirmed = mark.position;
     try {
       this.#handler?.confirmed(this.#owner.clock.monotonic() - mark.sentAtMs, mark.aheadBytes);
     } catch (error) {
