@@ -52,8 +52,8 @@ export class TestAuthority {
     return authority;
   }
 
-  /** For `localhost` and the loopback addresses, another each time. */
-  issue(): Certificate {
+  /** For `localhost` and the loopback address, or as said; another each time. */
+  issue(names = 'DNS:localhost,IP:127.0.0.1'): Certificate {
     this.#made += 1;
     const name = `node-${this.#made}`;
     const certFile = join(this.#folder, `${name}.pem`);
@@ -62,7 +62,7 @@ export class TestAuthority {
       ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', days],
       ...['-CA', this.certFile, '-CAkey', join(this.#folder, 'authority-key.pem')],
       ...['-keyout', keyFile, '-out', certFile, '-subj', `/CN=${name}`],
-      ...['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-addext', 'basicConstraints=critical,CA:FALSE'],
+      ...['-addext', `subjectAltName=${names}`, '-addext', 'basicConstraints=critical,CA:FALSE'],
     );
     return { certFile, keyFile };
   }

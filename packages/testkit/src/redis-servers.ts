@@ -12,6 +12,8 @@ export interface RedisOptions {
   /** Append-only file: `always` is synced before each answer. Default `everysec`; `none`: nothing on disk. */
   readonly persistence?: 'always' | 'everysec' | 'none';
   readonly password?: string;
+  /** Of the Sentinels, where there are some. */
+  readonly sentinelPassword?: string;
   /** Further lines of the configuration: `maxmemory-policy allkeys-lru`. */
   readonly config?: readonly string[];
   /** Ctrl-C in the terminal is not for it: whoever started it ends it, after what uses it. */
@@ -87,12 +89,14 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
     `sentinel down-after-milliseconds ${masterName} 1000`,
     `sentinel failover-timeout ${masterName} 3000`,
     `sentinel parallel-syncs ${masterName} 1`,
+    ...(options.password === undefined ? [] : [`sentinel auth-pass ${masterName} ${JSON.stringify(options.password)}`]),
+    ...(options.sentinelPassword === undefined ? [] : [`requirepass ${JSON.stringify(options.sentinelPassword)}`]),
   ];
   const start = async (): Promise<RedisProcess> => {
     const sentinel = new RedisProcess(
       await pathOf('redis-server'),
       await pathOf('redis-cli'),
-      { config },
+      { config, ...(options.sentinelPassword === undefined ? {} : { password: options.sentinelPassword }) },
       '--sentinel',
     );
     await sentinel.start();
@@ -116,7 +120,7 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
     return port === second.port ? second : first;
   };
   return {
-    url: `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${masterName}`,
+    url: `redis+sentinel://${credentialsOf(options)}${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/${masterName}${options.sentinelPassword === undefined ? '' : `?sentinelPassword=${encodeURIComponent(options.sentinelPassword)}`}`,
     master,
     replica: () => (master() === first ? second : first),
     close: async () => {
@@ -154,7 +158,7 @@ export async function startRedisCluster(options: RedisOptions & { replicas?: num
     return server;
   };
   return {
-    url: `redis+cluster://${addresses.join(',')}`,
+    url: `redis+cluster://${credentialsOf(options)}${addresses.join(',')}`,
     servers,
     masterOf: (key) => {
       const slot = Number(servers.find(({ isRunning }) => isRunning)?.command('CLUSTER', 'KEYSLOT', key));
@@ -199,6 +203,10 @@ function clusterMembers(answer: string): ClusterMember[] {
     });
 }
 
+function credentialsOf({ password }: RedisOptions): string {
+  return password === undefined ? '' : `:${encodeURIComponent(password)}@`;
+}
+
 async function pathOf(name: string): Promise<string> {
   const service = await requireService(name);
   if ('skip' in service) throw new Error(service.skip);
@@ -223,8 +231,7 @@ class RedisProcess implements RedisServer {
   }
 
   get url(): string {
-    const { password } = this.#options;
-    return `redis://${password === undefined ? '' : `:${encodeURIComponent(password)}@`}127.0.0.1:${this.port}`;
+    return `redis://${credentialsOf(this.#options)}127.0.0.1:${this.port}`;
   }
 
   get isRunning(): boolean {

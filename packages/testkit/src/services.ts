@@ -25,8 +25,8 @@ interface Source {
 
 const sources: Record<string, Source> = {
   chromium: { programs: ['chromium', 'chromium-browser', 'google-chrome'], apt: 'chromium' },
-  curl: { programs: ['curl'], apt: 'curl' },
   openssl: { programs: ['openssl'], apt: 'openssl' },
+  curl: { programs: ['curl'], apt: 'curl' },
   nginx: { programs: ['nginx'], apt: 'nginx-light' },
   haproxy: { programs: ['haproxy'], apt: 'haproxy' },
   'redis-server': { programs: ['redis-server'], apt: 'redis-server' },

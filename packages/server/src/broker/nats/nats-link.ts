@@ -1,8 +1,9 @@
-import { connect, type ConnectionOptions, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Random } from '../../core/random.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
+import { refusalOf, type NatsAccess } from './access.ts';
 
 export interface NatsLinkOptions {
   /** `nats://host:port` or `tls://…`; any of them leads to all. A user and password in the first are used for all. */
@@ -13,7 +14,7 @@ export interface NatsLinkOptions {
   readonly random: Random;
   readonly log?: Log;
   /** User, password, token, TLS files, authenticator: as the driver takes them. */
-  readonly access?: Pick<ConnectionOptions, 'user' | 'pass' | 'token' | 'tls' | 'authenticator'>;
+  readonly access?: NatsAccess;
 }
 
 export interface NatsRequest {
@@ -136,7 +137,7 @@ export class NatsLink {
 
   #failed(error: unknown): void {
     if (this.#isClosed) return;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = refusalOf(error, this.#options.access);
     // Said when it changes, not twice a second.
     if (reason !== this.#lastFailure) {
       this.#options.log?.warn(

@@ -1,16 +1,22 @@
 import type * as ioredis from 'ioredis';
 import { Fault } from '../../core/fault.ts';
-import type { RedisHost } from '../../config/redis-target.ts';
+import type { TlsFiles } from '../tls-files.ts';
+import type { RedisHost, RedisTarget } from '../../config/redis-target.ts';
 
 /** The driver, loaded when the first connection is made: who runs another engine need not install it. */
 export type Driver = typeof ioredis;
 export type Connection = InstanceType<Driver['Redis']>;
+
+/** Where Redis is, with the files that its TLS needs. */
+export type RedisAddress = RedisTarget & Pick<Credentials, 'tlsFiles'>;
 
 export interface Credentials {
   readonly username: string;
   readonly password: string;
   readonly db: number;
   readonly tls: boolean;
+  /** Beside what the system trusts, and shows of itself: nothing. Of no effect without `tls`. */
+  readonly tlsFiles?: TlsFiles;
 }
 
 export async function loadDriver(): Promise<Driver> {
@@ -29,15 +35,17 @@ export async function loadDriver(): Promise<Driver> {
 export function makeConnection(
   driver: Driver,
   { host, port }: RedisHost,
-  { username, password, db, tls }: Credentials,
+  credentials: Credentials,
   connectMs: number,
 ): Connection {
+  const { username, password, db } = credentials;
+  const tls = tlsOf(credentials);
   return new driver.Redis({
     host,
     port,
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
-    ...(tls ? { tls: {} } : {}),
+    ...(tls === undefined ? {} : { tls: { ...tls } }),
     db,
     connectionName: 'tutti',
     lazyConnect: true,
@@ -53,4 +61,9 @@ export function makeConnection(
     // What it does on "loading" is to wait; the link asks for itself, and tries again.
     enableReadyCheck: false,
   });
+}
+
+/** Undefined: without TLS. */
+export function tlsOf({ tls, tlsFiles = {} }: Pick<Credentials, 'tls' | 'tlsFiles'>): TlsFiles | undefined {
+  return tls ? tlsFiles : undefined;
 }

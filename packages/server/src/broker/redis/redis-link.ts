@@ -1,16 +1,16 @@
 import type { Clock, Timer } from '../../core/clock.ts';
 import type { Random } from '../../core/random.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
-import { loadDriver, type Driver } from './driver.ts';
+import { loadDriver, type Driver, type RedisAddress } from './driver.ts';
 import { faultOf, RedisFault } from './redis-fault.ts';
-import { addressOf, type RedisTarget } from '../../config/redis-target.ts';
+import { addressOf } from '../../config/redis-target.ts';
 import type { ServerFacts } from './server-facts.ts';
 import { ServerLink, type CommandArgument } from './server-link.ts';
 import { slotsCount } from './slots.ts';
 import { findShards, type Shard } from './topology.ts';
 
 export interface RedisLinkOptions {
-  readonly target: RedisTarget;
+  readonly target: RedisAddress;
   readonly clock: Clock;
   readonly random: Random;
   readonly log?: Log;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../../core/clock.ts';
-import { makeConnection, type Connection, type Credentials, type Driver } from './driver.ts';
+import { makeConnection, tlsOf, type Connection, type Credentials, type Driver } from './driver.ts';
 import { faultOf, RedisFault } from './redis-fault.ts';
 import { addressOf, type RedisHost } from '../../config/redis-target.ts';
 import { ReplicaConfirm } from './replica-confirm.ts';
@@ -95,7 +95,7 @@ export class ServerLink {
     } catch (error) {
       redis.disconnect();
       // The driver says "connection is closed"; why, it said before.
-      throw faultOf(error instanceof RedisFault ? error : (lastError ?? error), addressOf(server));
+      throw faultOf(error instanceof RedisFault ? error : (lastError ?? error), addressOf(server), tlsOf(credentials));
     } finally {
       timer.cancel();
       overdue.promise.catch(() => undefined);

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
-import { makeConnection, type Driver } from './driver.ts';
+import { makeConnection, tlsOf, type Driver, type RedisAddress } from './driver.ts';
 import { faultOf, RedisFault } from './redis-fault.ts';
-import { addressOf, type RedisHost, type RedisTarget } from '../../config/redis-target.ts';
+import { addressOf, type RedisHost } from '../../config/redis-target.ts';
 import { slotsCount } from './slots.ts';
 
 /** One master, and the slots it serves. */
@@ -21,7 +21,7 @@ const allSlots = [[0, slotsCount - 1]] as const;
  * Throws `RedisFault`.
  */
 export async function findShards(
-  target: RedisTarget,
+  target: RedisAddress,
   driver: Driver,
   clock: Clock,
   known: readonly { server: RedisHost; ask: Ask }[],
@@ -41,7 +41,7 @@ export async function findShards(
   return askAny(target, driver, clock, (ask, { server }) => readSlots(ask, server));
 }
 
-async function readMaster(ask: Ask, { target }: { target: RedisTarget }): Promise<RedisHost> {
+async function readMaster(ask: Ask, { target }: { target: RedisAddress }): Promise<RedisHost> {
   const reply = await ask('SENTINEL', ['get-master-addr-by-name', target.masterName]);
   const [host, port] = Array.isArray(reply) ? (reply as unknown[]).map(String) : [];
   if (host === undefined || port === undefined) {
@@ -69,10 +69,10 @@ async function readSlots(ask: Ask, asked: RedisHost): Promise<readonly Shard[]> 
 
 /** The first of the URL's hosts that answers. */
 async function askAny<T>(
-  target: RedisTarget,
+  target: RedisAddress,
   driver: Driver,
   clock: Clock,
-  read: (ask: Ask, from: { target: RedisTarget; server: RedisHost }) => Promise<T>,
+  read: (ask: Ask, from: { target: RedisAddress; server: RedisHost }) => Promise<T>,
 ): Promise<T> {
   let last: unknown;
   for (const server of target.hosts) {
@@ -87,17 +87,17 @@ async function askAny<T>(
 
 /** A connection for one question. */
 async function askOnce<T>(
-  target: RedisTarget,
+  target: RedisAddress,
   driver: Driver,
   clock: Clock,
   server: RedisHost,
   read: (ask: Ask) => Promise<T>,
 ): Promise<T> {
-  const { username, password, sentinelUsername, sentinelPassword, tls } = target;
+  const { username, password, sentinelUsername, sentinelPassword, tls, tlsFiles = {} } = target;
   const isSentinel = target.kind === 'sentinel';
   const credentials = isSentinel
-    ? { username: sentinelUsername, password: sentinelPassword, db: 0, tls }
-    : { username, password, db: 0, tls };
+    ? { username: sentinelUsername, password: sentinelPassword, db: 0, tls, tlsFiles }
+    : { username, password, db: 0, tls, tlsFiles };
   const redis = makeConnection(driver, server, credentials, askMs);
   let lastError: unknown;
   redis.on('error', (error) => (lastError = error));
@@ -108,7 +108,7 @@ async function askOnce<T>(
     answer.catch(() => undefined);
     return await Promise.race([answer, overdue.promise]);
   } catch (error) {
-    throw faultOf(error instanceof RedisFault ? error : (lastError ?? error), addressOf(server));
+    throw faultOf(error instanceof RedisFault ? error : (lastError ?? error), addressOf(server), tlsOf(credentials));
   } finally {
     timer.cancel();
     overdue.promise.catch(() => undefined);

@@ -30,19 +30,21 @@ export const engineOptions = {
     type: 'text',
     default: '',
     since: '0.1',
-    description: 'File with the JWT and seed of a NATS user (`.creds`). Empty: none.',
+    description:
+      'File with the JWT and seed of a NATS user (`.creds`), or with the seed of its nkey alone. Empty: none.',
   },
   engineCaFile: {
     type: 'text',
     default: '',
     since: '0.1',
-    description: 'PEM file with the authority that signed the certificates of NATS. Empty: those the system trusts.',
+    description:
+      'PEM file with the authority that signed the certificates of the engine (NATS; Redis with `rediss`). Empty: those that Node trusts.',
   },
   engineCertFile: {
     type: 'text',
     default: '',
     since: '0.1',
-    description: 'PEM file with the certificate that this node shows to NATS. Empty: none.',
+    description: 'PEM file with the certificate that this node shows to the engine. Empty: none.',
   },
   engineKeyFile: {
     type: 'text',
