@@ -105,7 +105,9 @@ export class Replica {
     if (this.#askedAtMs !== undefined && nowMs - this.#askedAtMs < askAgainMs) return undefined;
     this.#askedAtMs = nowMs;
     this.#staging = undefined;
-    return { since: this.#version, whole };
+    // Who has nothing asks for who is there. The changes that led there would be told as if they happened now: all who
+    // came and went since the owner started, each time that the owner was taken for gone and is back.
+    return { since: this.#version, whole: whole || this.#version === 0 };
   }
 
   #apply(first: number, changes: readonly Change[]): void {

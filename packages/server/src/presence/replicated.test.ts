@@ -16,6 +16,8 @@ interface Running {
   readonly own: Map<string, { channel: string; user: string }>;
   /** Who is in a channel, by joins and leaves alone. */
   readonly toldIn: Set<string>;
+  /** The same, one after the other. */
+  readonly told: string[];
 }
 
 class Scene {
@@ -36,12 +38,15 @@ class Scene {
     });
     const presence = new ReplicatedPresence({ peers: cluster, clock: this.clock });
     const toldIn = new Set<string>();
+    const told: string[] = [];
     await presence.start({
       join: (channel, { client }) => {
+        told.push(`+${client}`);
         assert.ok(!toldIn.has(`${channel} ${client}`), `${name} was told twice that ${client} joined ${channel}`);
         toldIn.add(`${channel} ${client}`);
       },
       leave: (channel, { client }) => {
+        told.push(`-${client}`);
         assert.ok(
           toldIn.delete(`${channel} ${client}`),
           `${name} was told that ${client} left ${channel}, where it was not`,
@@ -49,7 +54,7 @@ class Scene {
       },
     });
     await cluster.start();
-    const running = { cluster, presence, own: new Map(), toldIn };
+    const running = { cluster, presence, own: new Map(), toldIn, told };
     this.nodes.set(name, running);
     return running;
   }
@@ -202,6 +207,23 @@ test('PRE-3: a node that starts late has everybody once it has settled, however 
   await settled;
   for (let i = 0; i < 100; i += 1) assert.equal((await b.presence.stats(`room${i}`)).clients, 200);
   assert.deepEqual((await b.presence.members('room7'))[0]?.conn_info, Buffer.from('{"name":"x"}'));
+  await scene.close();
+});
+
+test('PRE-1: a node that was taken for gone comes back with whom it has, and not with all who ever came and went', async () => {
+  const scene = new Scene(6);
+  const [a, b] = [await scene.startNode('a'), await scene.startNode('b')];
+  await scene.clock.advanceAsync(0);
+  for (const client of ['a1', 'a2', 'a3']) await a.presence.add('news', { user: client, client });
+  for (const client of ['a1', 'a2']) await a.presence.remove('news', client);
+  await scene.clock.advanceAsync(1_000);
+  scene.network.part(['a'], ['b']);
+  await scene.clock.advanceAsync(2 * leaseMs);
+  assert.deepEqual(await b.presence.members('news'), []);
+  b.told.length = 0;
+  scene.network.heal();
+  await scene.clock.advanceAsync(1_000);
+  assert.deepEqual(b.told, ['+a3']);
   await scene.close();
 });
 
