@@ -3,9 +3,21 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { connectClient, freePort, rawExchange, startNode, upgradeRequest, type StartedNode } from '@tutti/testkit';
+import {
+  connectClient,
+  freePort,
+  MemoryBusNetwork,
+  rawExchange,
+  SeededRandom,
+  startNode,
+  upgradeRequest,
+  type StartedNode,
+} from '@tutti/testkit';
 import { WebSocket } from 'ws';
+import { MemoryBroker } from './broker/memory.ts';
 import { Fault } from './core/fault.ts';
+import { MemoryRevocationList } from './revocation/memory.ts';
+import { SystemClock } from './runtime/system-clock.ts';
 
 const timeout = 30_000;
 
@@ -58,6 +70,29 @@ test(
     }
   },
 );
+
+for (const what of ['port', 'broker'] as const) {
+  test(`a node that cannot have its ${what} leaves nothing of itself running`, { timeout }, async (t) => {
+    const taken = await start(t);
+    const clock = new SystemClock();
+    const random = new SeededRandom(1);
+    const broker = new MemoryBroker({ clock, random, idempotencyWindowMs: 1_000, historyBytesMax: 1_000_000 });
+    if (what === 'broker') broker.start = () => Promise.reject(new Fault('broker', 'as planned', { retryable: false }));
+    const bus = new MemoryBusNetwork(clock, random).bus('a');
+    const revocations = new MemoryRevocationList({ clock, revocationsMax: 10 });
+    const closed: string[] = [];
+    for (const [name, part] of Object.entries({ broker, bus, revocations })) {
+      part.close = () => {
+        closed.push(name);
+        return Promise.resolve();
+      };
+    }
+    const engine = { broker, bus, revocations, mayLoseLive: () => false };
+    const namespaces = { live: {} };
+    await assert.rejects(startNode({ engine, namespaces, settings: { port: taken.port } }), Fault);
+    assert.deepEqual(closed, ['revocations', 'bus', 'broker']);
+  });
+}
 
 test('health, readiness and metrics are there, and say what is', { timeout }, async (t) => {
   const node = await start(t);

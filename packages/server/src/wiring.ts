@@ -98,7 +98,14 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
   const parts = await assemble(options, settings);
   // Timers of the clock keep no process alive, and with the engine away nothing else does until it listens.
   const awake = setInterval(() => undefined, 60_000);
-  await start(parts).finally(() => clearInterval(awake));
+  try {
+    await start(parts);
+  } catch (error) {
+    await stopAll(parts);
+    throw error;
+  } finally {
+    clearInterval(awake);
+  }
   const { node, directory, presence, log, http, operators } = parts;
   const urls = urlsOf(options, settings, http, operators);
   log.info({ url: urls.url, metricsUrl: urls.metricsUrl, version }, 'the node is listening');
@@ -263,23 +270,16 @@ function faces(
 }
 
 async function start(parts: Parts): Promise<void> {
-  const { settings, node, transports, http, operators, broker, peers, presence, readiness, loop, stats } = parts;
+  const { settings, node, transports, http, operators, peers, presence, readiness, loop, stats } = parts;
   await node.start();
   await parts.webhooks?.start();
   for (const transport of transports) transport.listen((connection) => node.accept(connection));
-  try {
-    await parts.lastSeen?.seen.start();
-    await peers.start();
-    // Whoever connects to a node that just started is told who is there as by any other.
-    if (presence instanceof ReplicatedPresence) await presence.settled();
-    await operators?.listen();
-    await http.listen();
-  } catch (error) {
-    await operators?.close();
-    await peers.close();
-    await broker.close();
-    throw error;
-  }
+  await parts.lastSeen?.seen.start();
+  await peers.start();
+  // Whoever connects to a node that just started is told who is there as by any other.
+  if (presence instanceof ReplicatedPresence) await presence.settled();
+  await operators?.listen();
+  await http.listen();
   loop.start();
   await readiness.start();
   if (settings.namespaces.has('tutti')) stats.start();
@@ -299,8 +299,17 @@ function drain(parts: Parts, onProgress?: (progress: DrainProgress) => void): Pr
   });
 }
 
-/** What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs. */
 async function shutDown(parts: Parts): Promise<void> {
+  const failures = await stopAll(parts);
+  if (failures.length > 0) throw failures[0];
+  parts.log.info({}, 'the node has stopped');
+}
+
+/**
+ * What still gives goes first, what others need goes last. A step that fails does not keep the others from theirs.
+ * Also for a node of which only a part has started. Never rejects; returns what failed.
+ */
+async function stopAll(parts: Parts): Promise<unknown[]> {
   const { stats, loop, hooks, readiness, admission, transports, node, http, operators, presence, peers, broker, log } =
     parts;
   const steps: readonly (() => Promise<void> | void)[] = [
@@ -333,8 +342,7 @@ async function shutDown(parts: Parts): Promise<void> {
       failures.push(error);
     }
   }
-  if (failures.length > 0) throw failures[0];
-  log.info({}, 'the node has stopped');
+  return failures;
 }
 
 /** The other nodes, where there may be any. */

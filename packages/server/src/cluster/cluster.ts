@@ -87,10 +87,9 @@ export class Cluster implements Peers {
     this.#scheduleTick();
   }
 
-  /** Says good-bye. */
+  /** Says good-bye. Also where the bus could not be joined. Idempotent. */
   async close(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#sayBeat({ isBye: true });
+    if (this.#isOpen) this.#sayBeat({ isBye: true });
     this.#isOpen = false;
     this.#beatTimer?.cancel();
     this.#tickTimer?.cancel();
