@@ -95,6 +95,22 @@ describe('sessions without sticky routing', () => {
     assert.equal(guessed.status, 204);
     assert.equal((await ask({ node: 'nobody', session: 'guessed', data: '{}' })).status, 404);
   });
+
+  test('S21: a name that no session has is refused at once, and not carried to another node', async () => {
+    // In JSON each of these bytes takes six: far more than a message between nodes has room for.
+    const session = Buffer.alloc(60_000, 1);
+    const length = Buffer.from([
+      0x80 | (session.length & 0x7f),
+      0x80 | ((session.length >> 7) & 0x7f),
+      session.length >> 14,
+    ]);
+    const body = Buffer.concat([Buffer.from([0x0a, 1, 0x61, 0x12]), length, session]);
+    const headers = { 'Content-Type': 'application/octet-stream' };
+    const answer = await fetch(`${node(1).url}/emulation`, { method: 'POST', body, headers });
+    assert.equal(answer.status, 400);
+    const metrics = await (await fetch(node(1).server.metricsUrl)).text();
+    assert.match(metrics, /^tutti_bugs_total 0$/m);
+  });
 });
 
 test('PRE-3: members of all nodes are listed, told and counted on each; the API steers them from any', async (t) => {

@@ -7,9 +7,14 @@ export interface EmulationRequest {
   readonly codec: 'json' | 'protobuf';
 }
 
+/** Characters of the names of sessions and nodes, at most. Longer ones are nobody's, and no message between nodes has room for them. */
+const nameLengthMax = 64;
+
 /** Undefined where the body is no such request. Never throws. */
 export function readEmulationRequest(body: Buffer, isProtobuf: boolean): EmulationRequest | undefined {
-  return isProtobuf ? fromProtobuf(body) : fromJson(body);
+  const asked = isProtobuf ? fromProtobuf(body) : fromJson(body);
+  const isPossible = asked !== undefined && Math.max(asked.session.length, asked.node.length) <= nameLengthMax;
+  return isPossible ? asked : undefined;
 }
 
 /** The commands are a string in it. */
