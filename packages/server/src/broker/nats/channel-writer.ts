@@ -324,6 +324,7 @@ export class ChannelWriter {
         if (!(answer instanceof Refused)) return;
         this.#end = undefined;
         failure = answer.fault;
+        if (!failure.retryable) throw failure;
         if (answer.isWrongSequence && this.#host.clock.monotonic() < deadlineMs) continue;
       } catch (error) {
         this.#end = undefined;

@@ -3,8 +3,9 @@ import { after, before, test, type TestContext } from 'node:test';
 import { eventually, startNatsCluster, type NatsCluster } from '@tutti/testkit';
 import { requireService } from '@tutti/testkit/services';
 import { connect } from '@nats-io/transport-node';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { DiscardPolicy, jetstreamManager, type StreamConfig } from '@nats-io/jetstream';
 import { Fault } from '../../core/fault.ts';
+import { nullLog } from '../../telemetry/null-telemetry.ts';
 import { SystemClock } from '../../runtime/system-clock.ts';
 import { SystemRandom } from '../../runtime/system-random.ts';
 import type { LivePublication, PublishOptions } from '../broker.ts';
@@ -200,6 +201,50 @@ test(
     );
     const allowed = await new Peer(serversOf(cluster), newPrefix(), { replicas: 1, allowWeaker: true }).start(t);
     assert.equal((await allowed.publish('a')).position?.offset, 1);
+  },
+);
+
+test(
+  'a bound that an operator set for a stream is refused where it breaks a promise, said where it does not, and stays',
+  { ...skip, timeout },
+  async (t) => {
+    const connection = await connect({ servers: serversOf(cluster) });
+    t.after(() => connection.close());
+    const jsm = await jetstreamManager(connection);
+    const made = async (more: Partial<StreamConfig>): Promise<string> => {
+      const prefix = newPrefix();
+      const config = {
+        name: `${prefix}_room`,
+        subjects: [`${prefix}.log.room.*`],
+        num_replicas: 3,
+        max_bytes: 1_000_000,
+      };
+      await jsm.streams.add({ ...config, ...more });
+      return prefix;
+    };
+    const lossy = await made({ discard: DiscardPolicy.Old });
+    await assert.rejects(
+      new Peer(serversOf(cluster), lossy).start(t),
+      (error) =>
+        error instanceof Fault && !error.retryable && /max_bytes 1000000 .*allowWeakEngine/.test(error.message),
+    );
+    const allowed = await new Peer(serversOf(cluster), lossy, { allowWeaker: true }).start(t);
+    assert.equal((await allowed.publish('a')).position?.offset, 1);
+
+    const full = await made({ discard: DiscardPolicy.New, max_bytes: 2_000, max_msg_size: 1_000 });
+    const warnings: string[] = [];
+    const log = { ...nullLog, warn: (_: unknown, text: string) => warnings.push(text) };
+    const peer = await new Peer(serversOf(cluster), full, { log, publishTimeoutMs: 300 }).start(t);
+    assert.match(warnings.join(), /refuses publishes when it is full: it has max_bytes 2000/);
+    await assert.rejects(peer.publish('x'.repeat(1_500)), (error) => error instanceof Fault && !error.retryable);
+    let kept = 0;
+    while (kept < 100 && (await peer.publish('x'.repeat(300)).then(() => true, isTemporary))) {
+      const { top } = await peer.broker.history('room:a', { limit: 0 });
+      if (top.offset === kept) break;
+      kept = top.offset;
+    }
+    assert.ok(kept > 0 && kept < 100, 'it is full');
+    assert.equal((await peer.broker.history('room:a', { limit: 100 })).publications.length, kept);
   },
 );
 

@@ -21,7 +21,7 @@ export interface Ack {
   readonly duplicate: boolean;
 }
 
-const codes = { wrongSequence: 10071, wrongSequenceUnknown: 10164 } as const;
+const codes = { wrongSequence: 10071, wrongSequenceUnknown: 10164, tooLarge: 10054 } as const;
 
 /** Sends a record to its stream, once, and hears what the stream says. */
 export class RecordSender {
@@ -78,7 +78,7 @@ export class Refused {
 
   get fault(): Fault {
     const why = this.isWrongSequence ? 'too many nodes publish to this channel at once' : this.#description;
-    return new Fault('broker', `NATS did not append: ${why}`, { retryable: true });
+    return new Fault('broker', `NATS did not append: ${why}`, { retryable: this.code !== codes.tooLarge });
   }
 }
 

@@ -2,6 +2,7 @@ import { jetstreamManager, StorageType, type StreamConfig, type StreamInfo } fro
 import { Fault } from '../../core/fault.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
 import type { NatsLink } from './nats-link.ts';
+import { judgeAccount, judgeLimits } from './stream-limits.ts';
 import type { Names } from './subjects.ts';
 
 /** What a namespace wants of its stream. */
@@ -60,13 +61,17 @@ export async function setUpStreams(
   for (const need of options.needs) {
     const { config } = await ensure(link, jsm, channelStream(names, need, replicas, options), options.newEpoch);
     mustBeSafe(need, config, isCluster, options);
+    mustKeep(`namespace ${need.namespace}`, config, need.durable, info?.max_payload ?? Infinity, options);
     granted.set(need.namespace, {
       name: config.name,
       replicas: config.num_replicas,
       epoch: config.metadata?.[epochKey] ?? '',
     });
   }
-  await ensure(link, jsm, keyStream(names, replicas, options), options.newEpoch);
+  const keys = await ensure(link, jsm, keyStream(names, replicas, options), options.newEpoch);
+  // Its messages are empty.
+  mustKeep('idempotency keys of what is kept nowhere', keys.config, false, 0, options);
+  await sayAccount(link, jsm, options);
   sayPromise(options, replicas, info?.version ?? '', isCluster);
   return granted;
 }
@@ -200,6 +205,34 @@ function mustBeSafe(
   throw refusal(
     `namespace ${namespace} is durable, but its stream has ${replicas} of the 3 copies that outlive a server of this cluster: set engineReplicas to 3, or allowWeakEngine to true to take the risk`,
   );
+}
+
+/** Limits that somebody set by hand. Throws a lasting `Fault` where they break what is promised, unless that is allowed. */
+function mustKeep(
+  whose: string,
+  config: StreamConfig,
+  isDurable: boolean,
+  payloadMax: number,
+  { allowWeaker, log }: StreamSetUpOptions,
+): void {
+  const { broken, tight } = judgeLimits(config, isDurable, payloadMax);
+  const stream = `stream ${config.name} (${whose})`;
+  if (broken.length > 0 && !allowWeaker) {
+    throw refusal(`${stream} ${broken.join('; ')}; or set allowWeakEngine to true to take the risk`);
+  }
+  for (const each of [...broken, ...tight]) log?.warn({ seam: 'broker', stream: config.name }, `${stream} ${each}`);
+}
+
+/** Said, not refused: how much will be published, nobody knows. */
+async function sayAccount(link: NatsLink, jsm: Manager, { log }: StreamSetUpOptions): Promise<void> {
+  if (log === undefined) return;
+  try {
+    const { storage, limits } = await link.guard(jsm.getAccountInfo());
+    const warning = judgeAccount(storage, limits.max_storage);
+    if (warning !== undefined) log.warn({ seam: 'broker' }, warning);
+  } catch {
+    // A user may do without the right to ask.
+  }
 }
 
 function sayPromise(

@@ -24,7 +24,7 @@ export const engineOptions = {
     default: false,
     since: '0.1',
     description:
-      'Durable channels are accepted on an engine that does not keep on disk what it acknowledges (Redis), or keeps a single copy in a cluster of servers (NATS). Without it the node refuses to start there.',
+      'Durable channels are accepted on an engine that does not keep on disk what it acknowledges (Redis), or keeps a single copy in a cluster of servers (NATS); and channels in a stream whose bounds forget before their time (NATS). Without it the node refuses to start there.',
   },
   engineCredentialsFile: {
     type: 'text',
