@@ -26,6 +26,7 @@ export class Counters implements Telemetry {
     publications_delivered: 0,
     publications_conflated: 0,
     publications_dropped: 0,
+    poll_publications_dropped: 0,
     subscriptions_fell_behind: 0,
     recoveries: 0,
     recoveries_failed: 0,

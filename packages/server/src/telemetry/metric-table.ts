@@ -104,6 +104,9 @@ export const counterMetrics: Readonly<Record<CounterName, CounterMetric>> = {
     label: namespaces,
   },
   publications_dropped: { help: 'Publications for which a queue had no room.', label: namespaces },
+  poll_publications_dropped: {
+    help: 'Publications of channels without history for which an answer to a poll had no room.',
+  },
   subscriptions_fell_behind: {
     help: 'Subscriptions whose live delivery stopped at the bound of a queue, to be fed from the log.',
   },

@@ -41,6 +41,7 @@ export type CounterName =
   | 'publications_conflated'
   /** Label: the namespace. They found no room in a queue (BP-6). */
   | 'publications_dropped'
+  | 'poll_publications_dropped'
   /** Live delivery stopped at the bound of a queue; the log feeds them when it has drained (BP-4). */
   | 'subscriptions_fell_behind'
   | 'recoveries'

@@ -6,6 +6,13 @@ import { wasAt, type UniOpening } from './uni-opening.ts';
 
 /** Bytes of publications in one answer. What is left out is in the log, behind the cursor. One always fits. */
 const answerBytesMax = 256 * 1024;
+/**
+ * Of publications that are in no log, and pile up while other channels of the poll are still asked for: a
+ * hook may take seconds, and a channel carry megabytes in one. The oldest are left out, and counted for the reader.
+ */
+export const answerLiveBytesMax: number = 256 * 1024;
+/** What a publication costs besides its bytes. */
+const publicationBytes = 64;
 
 /** What the answer says of one channel. */
 interface ChannelPart {
@@ -15,6 +22,9 @@ interface ChannelPart {
   refused?: { code: number; message: string };
   unsubscribed?: { code: number; reason: string };
   readonly publications: Uint8Array[];
+  /** Of a channel that keeps nothing: bytes of its publications, and how many were left out before those. */
+  liveBytes: number;
+  skipped: number;
   /** The answer was full: what follows would leave a hole. */
   isFull: boolean;
 }
@@ -29,6 +39,7 @@ export class PollAnswer {
   /** Ids of commands that the session has not answered yet; the connect is 1. */
   readonly #unanswered: Set<number>;
   #bytes = 0;
+  #liveBytes = 0;
   #hasNews = false;
 
   constructor(opening: UniOpening) {
@@ -64,6 +75,13 @@ export class PollAnswer {
       if (position !== undefined && positions.size < positionsMax) positions.set(channel, position);
     }
     return positions.size === 0 ? '' : eventId(positions);
+  }
+
+  /** Publications that were left out, and are in no log. */
+  get skipped(): number {
+    let skipped = 0;
+    for (const part of this.#parts.values()) skipped += part.skipped;
+    return skipped;
   }
 
   add(reply: Reply): void {
@@ -134,22 +152,50 @@ export class PollAnswer {
   #addPublication(part: ChannelPart, publication: Publication): void {
     if (part.isFull) return;
     const bytes = encodePublication(publication);
-    const mayWait = part.position !== undefined && this.#bytes > 0;
-    if (mayWait && this.#bytes + bytes.length > answerBytesMax) {
+    if (part.position === undefined) {
+      this.#addLive(part, bytes);
+      return;
+    }
+    if (this.#bytes > 0 && this.#bytes + bytes.length > answerBytesMax) {
       part.isFull = true;
       return;
     }
-    const { offset, epoch = part.position?.epoch } = publication;
-    if (part.position !== undefined && offset !== undefined && epoch !== undefined) part.position = { epoch, offset };
+    const { offset, epoch = part.position.epoch } = publication;
+    if (offset !== undefined) part.position = { epoch, offset };
     part.publications.push(bytes);
     this.#bytes += bytes.length;
     this.#hasNews = true;
   }
 
+  /** The largest channel yields its oldest: a flooded one does not push out a quiet one, and the newest stays. */
+  #addLive(part: ChannelPart, bytes: Uint8Array): void {
+    this.#hasNews = true;
+    part.publications.push(bytes);
+    part.liveBytes += bytes.length + publicationBytes;
+    this.#liveBytes += bytes.length + publicationBytes;
+    while (this.#liveBytes > answerLiveBytesMax) {
+      const largest = this.#largestLive();
+      const oldest = largest?.publications.shift();
+      if (largest === undefined || oldest === undefined) return;
+      largest.skipped += 1;
+      largest.liveBytes -= oldest.length + publicationBytes;
+      this.#liveBytes -= oldest.length + publicationBytes;
+    }
+  }
+
+  /** Of those with more than one publication: one always fits. */
+  #largestLive(): ChannelPart | undefined {
+    let largest: ChannelPart | undefined;
+    for (const part of this.#parts.values()) {
+      if (part.publications.length > 1 && part.liveBytes > (largest?.liveBytes ?? 0)) largest = part;
+    }
+    return largest;
+  }
+
   #partOf(channel: string): ChannelPart {
     let part = this.#parts.get(channel);
     if (part === undefined) {
-      part = { position: undefined, isGap: false, publications: [], isFull: false };
+      part = { position: undefined, isGap: false, publications: [], liveBytes: 0, skipped: 0, isFull: false };
       this.#parts.set(channel, part);
     }
     return part;
@@ -159,12 +205,13 @@ export class PollAnswer {
 const connectId = 1;
 const comma = Buffer.from(',');
 
-function factsOf({ position, isGap, refused, unsubscribed }: ChannelPart): object {
+function factsOf({ position, isGap, refused, unsubscribed, skipped }: ChannelPart): object {
   if (refused !== undefined) return { refused };
   return {
     recoverable: position !== undefined,
     ...position,
     ...(isGap ? { gap: true } : {}),
+    ...(skipped === 0 ? {} : { skipped }),
     ...(unsubscribed === undefined ? {} : { unsubscribed }),
   };
 }

@@ -118,6 +118,7 @@ export class PollConnection implements StreamLink {
 
   #respond(): void {
     this.#over(disconnects.connectionClosed.code, 'answered');
+    if (this.#answer.skipped > 0) this.#owner.telemetry.count('poll_publications_dropped', this.#answer.skipped);
     this.#waiting = this.#owner.clock.after(answerTimeoutMs, () => {
       this.terminate();
     });
