@@ -3,7 +3,17 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { connectClient, eventually, freePort, spawnNode, startNode, type StartedNode } from '@tutti/testkit';
+import { MemoryBroker, SystemClock } from '@tutti/server/internal';
+import {
+  connectClient,
+  eventually,
+  freePort,
+  MemoryBusNetwork,
+  SeededRandom,
+  spawnNode,
+  startNode,
+  type StartedNode,
+} from '@tutti/testkit';
 import { WebhookReceiver } from '@tutti/testkit/webhook-receiver';
 
 const timeout = 60_000;
@@ -184,5 +194,41 @@ test(
     for (const event of await receiver.received(3)) {
       assert.deepEqual([event['tenant'], event['user'], event['channel'] ?? 'chat:a'], ['acme', 'ann', 'chat:a']);
     }
+  },
+);
+
+test(
+  'in a cluster a channel is occupied and vacated once, whichever nodes its subscribers are on',
+  { timeout },
+  async (t) => {
+    const receiver = await receiverFor(t);
+    const [clock, random] = [new SystemClock(), new SeededRandom(13)];
+    const network = new MemoryBusNetwork(clock, random.fork());
+    const nodes: StartedNode[] = [];
+    for (const nodeName of ['a', 'b']) {
+      const node = await startNode({
+        namespaces,
+        settings: {
+          ...{ nodeName, clusterSecret: 'x'.repeat(32), webhookNetworks: ['127.0.0.0/8'] },
+          webhooks: [webhook(receiver, { events: ['occupied', 'vacated'] })],
+        },
+        engine: { broker: new MemoryBroker({ clock, random }), bus: network.bus(nodeName), mayLoseLive: () => false },
+      });
+      t.after(() => node.close());
+      nodes.push(node);
+    }
+    const seen = (): string[] =>
+      receiver.requests.flatMap(({ events }) => events.map(({ type, channel }) => `${type} ${String(channel)}`));
+    const [first, second] = await Promise.all(nodes.map((node) => connectClient(node, { user: 'ann' })));
+    await second!.follow('chat:1');
+    await eventually(() => seen().length === 1);
+    await first!.follow('chat:1');
+    second!.close();
+    await first!.follow('chat:2');
+    await eventually(() => seen().includes('occupied chat:2'));
+    first!.close();
+    await eventually(() => seen().length === 4);
+    assert.deepEqual(seen().slice(0, 2), ['occupied chat:1', 'occupied chat:2']);
+    assert.deepEqual(seen().slice(2).sort(), ['vacated chat:1', 'vacated chat:2']);
   },
 );

@@ -47,7 +47,6 @@ import { StreamHub, StreamTransport } from './transport/stream/stream-transport.
 import { WebSocketTransport } from './transport/websocket/websocket-transport.ts';
 import { version } from './version.ts';
 import { revocationOptions } from './wiring/revocation-options.ts';
-import type { Webhooks } from './webhooks/webhooks.ts';
 import { BucketAddressPace } from './wiring/address-pace.ts';
 import { BucketApiPace } from './wiring/api-pace.ts';
 import { applicationFace } from './wiring/application-face.ts';
@@ -58,7 +57,7 @@ import { wireLastSeen, type WiredLastSeen } from './wiring/last-seen.ts';
 import { listenerOf, socketsBesides, urlsOf, type Listener } from './wiring/listener-of.ts';
 import { nodeGauges } from './wiring/node-gauges.ts';
 import { settingsOf } from './wiring/settings-of.ts';
-import { webhooksOf } from './wiring/webhooks.ts';
+import { webhooksOf, type WiredWebhooks } from './wiring/webhooks.ts';
 
 const dashboardDist = fileURLToPath(new URL('../../dashboard/dist', import.meta.url));
 const sampleChannels = 10;
@@ -83,7 +82,7 @@ interface Parts {
   /** Where the metrics have a port of their own. */
   readonly operators: HttpServer | undefined;
   readonly stats: StatsPublisher;
-  readonly webhooks: Webhooks | undefined;
+  readonly webhooks: WiredWebhooks | undefined;
   readonly lastSeen: WiredLastSeen | undefined;
 }
 
@@ -148,7 +147,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const presence = engine.bus === undefined ? new MemoryPresence() : new ReplicatedPresence({ peers, clock });
   const limits = limitsOf(settings);
   const asked = wireHooks(settings, options.hooks ?? {}, { clock, random, telemetry });
-  const webhooks = webhooksOf(settings, { clock, random, telemetry, nodeName });
+  const webhooks = webhooksOf(settings, { clock, random, telemetry, nodeName }, engine.bus && peers);
   const pace = new BucketAddressPace(settings, clock);
   const lastSeen = wireLastSeen(settings, { shared: engine.lastSeen, peers, clock, telemetry });
   const node = new Node({
@@ -165,7 +164,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
     rpc: new RpcMethods(options.rpc ?? {}),
     hooks: asked.hooks,
     ...(lastSeen === undefined ? {} : { seen: lastSeen.seen }),
-    observers: webhooks === undefined ? asked.observers : [...asked.observers, webhooks],
+    observers: webhooks === undefined ? asked.observers : [...asked.observers, webhooks.observer],
     node: { name: nodeName, version, personalChannel: personalChannels(settings) },
     namespaces,
     validateJson,
@@ -277,7 +276,7 @@ async function start(parts: Parts): Promise<void> {
   await parts.lastSeen?.seen.start();
   await peers.start();
   // Whoever connects to a node that just started is told who is there as by any other.
-  if (presence instanceof ReplicatedPresence) await presence.settled();
+  await Promise.all([presence instanceof ReplicatedPresence && presence.settled(), parts.webhooks?.open()]);
   await operators?.listen();
   await http.listen();
   loop.start();

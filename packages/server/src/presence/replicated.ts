@@ -7,7 +7,6 @@ import { infoBytes, readPresenceMessage, written, type PresenceMessage } from '.
 import type { MemberPage, MemberQuery, Presence, PresenceEvents, PresenceStats } from './presence.ts';
 import { askAgainMs, Replica, type Ask } from './replica.ts';
 
-const topic = 'presence';
 /** Changes are told together, so that a storm of connections costs few messages. */
 const tellAfterMs = 50;
 /** Bytes of `conn_info` and `chan_info` that members are shown with; of one that has more, none are shown. */
@@ -25,6 +24,7 @@ const settleCheckMs = 25;
 export class ReplicatedPresence implements Presence {
   readonly #peers: Peers;
   readonly #clock: Clock;
+  readonly #topic: string;
   readonly #members = new Members();
   readonly #own = new OwnMembers();
   readonly #self: string;
@@ -36,9 +36,11 @@ export class ReplicatedPresence implements Presence {
   #overdueTimer: Timer | undefined;
   #isClosed = false;
 
-  constructor({ peers, clock }: { peers: Peers; clock: Clock }) {
+  /** `topic`: of its messages; for another presence beside that of users. */
+  constructor({ peers, clock, topic = 'presence' }: { peers: Peers; clock: Clock; topic?: string }) {
     this.#peers = peers;
     this.#clock = clock;
+    this.#topic = topic;
     this.#self = peers.self.incarnation;
     peers.hear(topic, readPresenceMessage, (from, message) => {
       this.#heard(from, message);
@@ -123,7 +125,7 @@ export class ReplicatedPresence implements Presence {
   }
 
   #ask(peer: Peer, ask: Ask | undefined): void {
-    if (ask !== undefined) this.#peers.tellOne(peer, topic, written({ kind: 'ask', ...ask }));
+    if (ask !== undefined) this.#peers.tellOne(peer, this.#topic, written({ kind: 'ask', ...ask }));
   }
 
   #answer(to: Peer, { since, whole }: Ask): void {
@@ -132,7 +134,7 @@ export class ReplicatedPresence implements Presence {
       this.#sendSnapshot(to);
       return;
     }
-    for (const batch of missed) this.#peers.tellOne(to, topic, written(batch));
+    for (const batch of missed) this.#peers.tellOne(to, this.#topic, written(batch));
   }
 
   /** A page in each turn of the loop: everything at once would hold up the others (S22). */
@@ -147,7 +149,7 @@ export class ReplicatedPresence implements Presence {
         this.#snapshots.delete(to.incarnation);
         return;
       }
-      this.#peers.tellOne(to, topic, written(page.value));
+      this.#peers.tellOne(to, this.#topic, written(page.value));
       this.#clock.soon(next);
     };
     next();
@@ -175,7 +177,7 @@ export class ReplicatedPresence implements Presence {
     const batches = this.#own.takeUntold();
     // Whoever comes later learns of them by the digest.
     if (this.#peers.others.length === 0) return;
-    for (const batch of batches) this.#peers.tell(topic, written(batch));
+    for (const batch of batches) this.#peers.tell(this.#topic, written(batch));
   }
 
   #scheduleOverdue(): void {

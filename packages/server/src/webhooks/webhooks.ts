@@ -118,6 +118,17 @@ export class Webhooks implements NodeObserver {
     this.#tellOf(channel, 'vacated');
   }
 
+  /** Whether it is told of any channel. */
+  get observesOccupancy(): boolean {
+    return this.#routes.has('occupied') || this.#routes.has('vacated');
+  }
+
+  observesOccupancyOf(channel: string): boolean {
+    const namespace = this.#seams.namespaceOf(wireName(channel)).name;
+    const routes = [...(this.#routes.get('occupied') ?? []), ...(this.#routes.get('vacated') ?? [])];
+    return routes.some((route) => takes(route, namespace));
+  }
+
   observesPublished(namespace: string): boolean {
     return this.#routes.get('published')?.some((route) => takes(route, namespace)) === true;
   }

@@ -15,7 +15,7 @@ export interface Measured {
   readonly load: Load;
   readonly peers: Pick<Peers, 'others'>;
   readonly hooks: WiredHooks;
-  readonly webhooks: Webhooks | undefined;
+  readonly webhooks: Pick<Webhooks, 'figures'> | undefined;
   readonly seen: Pick<SeenUsers, 'waiting'> | undefined;
 }
 
