@@ -12,7 +12,7 @@ import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Batch } from './batch.ts';
 import { publicationPush } from './channel.ts';
 import type { Hub } from './hub.ts';
-import { pageBytesMax, type Limits } from './limits.ts';
+import { catchUpRoomBytes, pageBytesMax, type Limits } from './limits.ts';
 import type { SubscribedChannel, Subscription } from './subscription.ts';
 
 /** Names of fields, punctuation, offset and time of a publication on the wire, about. */
@@ -57,9 +57,15 @@ export class Recovery {
   /**
    * Answers a joining subscription, and takes it live where it has everything. Synchronous: the
    * caller sends the answer in the same turn, before anything else of this channel (DEL-8).
-   * Throws `Rejection` 112 where the client asked for that.
+   * `besidesBytes`: publications of other channels in the same answer. Throws `Rejection` 112 where the
+   * client asked for that.
    */
-  activate(subscription: Subscription, request: SubscribeRequest, page: HistoryPage | undefined): SubscribeResult {
+  activate(
+    subscription: Subscription,
+    request: SubscribeRequest,
+    page: HistoryPage | undefined,
+    besidesBytes = 0,
+  ): SubscribeResult {
     const channel = subscription.channel;
     if (channel === undefined || !channel.isPositioned) {
       this.#hub.goLive(subscription);
@@ -79,7 +85,8 @@ export class Recovery {
       return { ...result, recovered: false };
     }
     // Without room for a page the answer goes out empty, and all that was missed follows as pushes.
-    const publications = subscription.session.hasRoom ? missed : [];
+    const hasRoom = subscription.session.hasRoom && besidesBytes < catchUpRoomBytes(this.#limits);
+    const publications = hasRoom ? missed : [];
     subscription.offset = publications.at(-1)?.offset ?? request.offset ?? 0;
     if (subscription.offset === channel.top) this.#hub.goLive(subscription);
     else {

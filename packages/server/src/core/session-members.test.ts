@@ -48,6 +48,38 @@ test('server-side subscriptions come with the connect, and are recovered from th
   assert.deepEqual(back.offsets(channel), [4]);
 });
 
+test('BP-1: who comes back to many channels of the server is answered within the bound, and given the rest as it drains', async () => {
+  const channels = Array.from({ length: 30 }, (_, i) => `chat:${i}`);
+  const giving: Authenticator = {
+    ...nameIsToken,
+    connect: (attempt) => Promise.resolve({ user: attempt.token, channels, capabilities: [] }),
+  };
+  const { core, clock } = await start({
+    authenticator: giving,
+    namespaces: { chat: { historySize: 100 } },
+    limits: { outboundBytesMax: 256 * 1024 },
+  });
+  const peer = await open(core, clock);
+  const before = peer.replies[0]?.connect?.subs ?? {};
+  peer.drop();
+  const data = text(JSON.stringify('x'.repeat(10_000)));
+  for (const name of channels) for (let i = 0; i < 4; i += 1) await core.node.publish(name, { data });
+  const subs = Object.fromEntries(
+    Object.entries(before).map(([name, { epoch = '', offset = 0 }]) => [name, { recover: true, epoch, offset }]),
+  );
+  const back = core.link();
+  back.command({ connect: { token: 'ann', subs } });
+  await clock.advanceAsync(1_000);
+  const answer = back.replies[0]?.connect?.subs ?? {};
+  const inAnswer = (name: string): number[] => (answer[name]?.publications ?? []).map(({ offset = 0 }) => offset);
+  const answered = channels.flatMap(inAnswer).length * data.length;
+  assert.ok(answered <= 128 * 1024, `${answered} bytes in the answer`);
+  for (const name of channels) {
+    assert.equal(answer[name]?.recovered, true);
+    assert.deepEqual([...inAnswer(name), ...back.offsets(name)], [1, 2, 3, 4], name);
+  }
+});
+
 test('PRE-2: two devices of a user are two members; stats count one user', async () => {
   const { core, clock } = await start();
   const phone = await open(core, clock);

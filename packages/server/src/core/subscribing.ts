@@ -51,17 +51,19 @@ export async function prepareSubscription(
 
 /**
  * Second half, in one turn with sending the answer: from here on the subscription is delivered to.
+ * `besidesBytes`: publications of other channels in the same answer.
  * Undefined where the session, or the place, ended meanwhile. Throws `Rejection`.
  */
 export function activateSubscription(
   services: Services,
   session: Session,
   prepared: Prepared,
+  besidesBytes = 0,
 ): SubscribeResult | undefined {
   const { subscription, request, page, data } = prepared;
   if (subscription.state !== 'joining') return undefined;
   try {
-    const result = services.recovery.activate(subscription, request, page);
+    const result = services.recovery.activate(subscription, request, page, besidesBytes);
     if (session.isMemberOf(subscription)) {
       services.joinPresence(subscription.channelName, session.clientInfo(subscription));
     }

@@ -1,4 +1,5 @@
 import {
+  publicationBytes,
   Rejection,
   rejections,
   type ConnectRequest,
@@ -29,9 +30,13 @@ export async function connect(call: Call): Promise<void> {
   const prepared = await prepareAll(session, services, request);
   if (session.state !== 'authenticating') return;
   const subs: Record<string, SubscribeResult> = Object.create(null) as Record<string, SubscribeResult>;
+  let bytes = 0;
   for (const place of prepared) {
-    const result = activateSubscription(services, session, place);
-    if (result !== undefined) subs[place.subscription.wireName] = result;
+    const result = activateSubscription(services, session, place, bytes);
+    if (result === undefined) continue;
+    subs[place.subscription.wireName] = result;
+    // A page of each channel would be many times what may wait for a connection (BP-1).
+    for (const publication of result.publications ?? []) bytes += publicationBytes(publication);
   }
   const result: ConnectResult = {
     client: session.id,
