@@ -116,6 +116,15 @@ test('CON-6: of a user all that was issued before ends, whatever its iat says; w
   assert.equal(late.closedWith?.code, 3500, 'nobody can tell when it was issued');
 });
 
+test('CON-6: who cannot be shown to be newer than the revocation ends, however far the clocks of two nodes are apart', async () => {
+  const scene = await Scene.open();
+  const undated = await scene.connect({ tokenId: 'undated' });
+  scene.clock.jumpWall(-3_600_000);
+  await scene.revoke('user', 'ann');
+  await scene.poll();
+  assert.equal(undated.closedWith?.code, 3500);
+});
+
 test('CON-6: revoked credentials are refused at refresh and for subscriptions, and their subscriptions end', async () => {
   const scene = await Scene.open();
   const issuedAtMs = scene.clock.now();

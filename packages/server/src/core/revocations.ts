@@ -132,13 +132,15 @@ export class Revocations {
 
   /**
    * Whether a session must end. `identifiedAtMs`: when its credentials were checked last; whatever they say,
-   * they were issued before that.
+   * they were issued before that. Without a time of issue nobody can tell, as when they are presented.
    */
   endsSession(client: string, identity: Identity, identifiedAtMs: number): boolean {
     const { tenant = '', user, tokenId } = identity;
     if (this.#get('session', tenant, client) !== undefined || this.endsToken(tenant, tokenId)) return true;
-    const before = this.#get('user', tenant, user)?.issuedBeforeMs ?? -Infinity;
-    return identifiedAtMs <= before || (identity.issuedAtMs ?? Infinity) <= before;
+    const revoked = this.#get('user', tenant, user);
+    return (
+      revoked !== undefined && Math.min(identifiedAtMs, identity.issuedAtMs ?? -Infinity) <= revoked.issuedBeforeMs
+    );
   }
 
   endsToken(tenant: string, tokenId: string | undefined): boolean {
