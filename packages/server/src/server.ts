@@ -50,7 +50,7 @@ export interface TuttiServer {
   lastSeen(users: readonly string[]): Promise<readonly { online: boolean; lastSeen?: number }[]>;
   /**
    * Ends a user's connections, on every node. The code says whether the clients come back
-   * (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999.
+   * (`isReconnectCode`); by default `forceDisconnect`, they do not. Codes: 3000 to 4999; throws `Rejection` for others.
    */
   disconnect(user: string, kind?: DisconnectKind): Promise<Reached>;
   /**

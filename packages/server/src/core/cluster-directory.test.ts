@@ -67,6 +67,19 @@ test('a user is disconnected on every node, but for the clients that are spared'
   );
 });
 
+test('S25: a code that no close frame can carry ends nobody, whoever asks for it', async () => {
+  const scene = await Scene.start();
+  const ann = [await scene.connect(0, 'ann'), await scene.connect(1, 'ann')];
+  for (const code of [0, 1_005, 2_999, 5_000, 1e15]) {
+    const asked = scene.outcome(scene.first.disconnect({ user: 'ann' }, { code, reason: '', meaning: '' }));
+    await assert.rejects(asked, /a code is from 3000 to 4999/);
+  }
+  assert.deepEqual(
+    ann.map(({ closedWith }) => closedWith),
+    [undefined, undefined],
+  );
+});
+
 test('a client is subscribed and unsubscribed on whichever node it is; a refusal there is told here', async () => {
   const scene = await Scene.start();
   const ann = await scene.connect(2, 'ann');
