@@ -28,6 +28,12 @@ export interface Broker {
   /** Publications and the channel's top, read at one moment. A read begun after an ack contains it. */
   history(channel: string, query: HistoryQuery): Promise<HistoryPage>;
 
+  /**
+   * Only where many are read for little more than one: the top of each, as `history` with limit 0 tells it, each of its
+   * own moment. Those that could not be read are missing. Throws `Fault` where none could.
+   */
+  tops?(channels: readonly string[]): Promise<ReadonlyMap<string, Position>>;
+
   /** Forgets the publications; the top offset and the epoch stay, so positions remain comparable. */
   removeHistory(channel: string): Promise<void>;
 

@@ -1,10 +1,11 @@
-import { unsubscribes, type ClientInfo, type Publication } from '@tutti/protocol';
+import { unsubscribes, type ClientInfo, type Position, type Publication } from '@tutti/protocol';
 import type { Broker, HistoryPage, LivePublication } from '../broker/broker.ts';
 import type { Namespace } from '../config/namespace.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { Channel, publicationPush } from './channel.ts';
 import type { FlushScheduler } from './flush-scheduler.ts';
 import { fixedLimits, type Limits } from './limits.ts';
+import type { LookAgain } from './look-again.ts';
 import type { SubscribedChannel, Subscription } from './subscription.ts';
 
 /**
@@ -19,11 +20,13 @@ export class Hub {
   readonly #flushes: FlushScheduler;
   readonly #limits: Limits;
   readonly #telemetry: Telemetry;
+  readonly #lookAgain: LookAgain;
   readonly #channels = new Map<string, SubscribedChannel>();
   /** Channels whose bus subscription is being given up; opening one again waits for that. */
   readonly #leaving = new Map<string, Promise<void>>();
 
-  constructor(broker: Broker, flushes: FlushScheduler, limits: Limits, telemetry: Telemetry) {
+  constructor(broker: Broker, flushes: FlushScheduler, limits: Limits, telemetry: Telemetry, lookAgain: LookAgain) {
+    this.#lookAgain = lookAgain;
     this.#broker = broker;
     this.#flushes = flushes;
     this.#limits = limits;
@@ -122,18 +125,51 @@ export class Hub {
   }
 
   /**
-   * Compares with the log's own position: finds the loss of a last message, which nothing later
-   * would reveal (DEL-7). Resolves when the channel is whole again.
+   * Compares one channel with the log, because somebody has heard of more than this node. Resolves when the channel is
+   * whole again. Throws what the broker throws.
    */
   async checkPosition(name: string): Promise<void> {
+    const seen = this.positionsOf([name]).get(name);
+    if (seen === undefined) return;
+    const { top } = await this.#broker.history(name, { limit: 0 });
+    if (this.compare(name, seen, top) === 'behind') await this.repair(name);
+  }
+
+  /** How far the fan-out has come, of those that can be compared now. */
+  positionsOf(names: readonly string[]): Map<string, Position> {
+    const positions = new Map<string, Position>();
+    for (const name of names) {
+      const channel = this.#channels.get(name);
+      if (channel?.state === 'live' && channel.isPositioned) positions.set(name, channel.position);
+    }
+    return positions;
+  }
+
+  /**
+   * What the log's top says, that was read since the channel was at `seen`: `behind`, it is to be repaired; `lower`, the log
+   * knows less than it gave out, which is to be looked at again before it is believed. Another epoch is believed at once.
+   */
+  compare(name: string, seen: Position, top: Position): 'whole' | 'behind' | 'lower' {
     const channel = this.#channels.get(name);
-    if (channel === undefined || channel.state !== 'live' || !channel.isPositioned) return;
-    const { epoch, top } = channel;
-    const page = await this.#broker.history(name, { limit: 0 });
     // Read while publications went on: only a top that the fan-out still has not reached is a loss.
-    if (channel.state !== 'live' || channel.epoch !== epoch || channel.top !== top) return;
-    if (page.top.epoch !== epoch || page.top.offset < top) this.#invalidate(channel, page.top.epoch, page.top.offset);
-    else if (page.top.offset > top) await this.#repair(channel);
+    if (channel?.state !== 'live' || channel.epoch !== seen.epoch || channel.top !== seen.offset) return 'whole';
+    if (top.epoch !== seen.epoch) this.#invalidate(channel, top.epoch, top.offset);
+    else if (top.offset !== seen.offset) return top.offset > seen.offset ? 'behind' : 'lower';
+    return 'whole';
+  }
+
+  /** Resolves when the channel is whole again, or was given up. Never rejects. */
+  async repair(name: string): Promise<void> {
+    const channel = this.#channels.get(name);
+    if (channel?.state === 'live' && channel.isPositioned) await this.#repair(channel);
+  }
+
+  /** The log really knows no more than this: every subscriber is told. */
+  lost(name: string, top: Position): void {
+    const channel = this.#channels.get(name);
+    if (channel?.state === 'live' && channel.epoch === top.epoch && channel.top > top.offset) {
+      this.#invalidate(channel, top.epoch, top.offset);
+    }
   }
 
   async #open(channel: SubscribedChannel): Promise<void> {
@@ -202,6 +238,7 @@ export class Hub {
   async #repair(channel: SubscribedChannel): Promise<void> {
     channel.state = 'repairing';
     this.#telemetry.count('gaps_repaired');
+    let looks = 0;
     try {
       while (channel.state === 'repairing') {
         const since = channel.position;
@@ -212,8 +249,18 @@ export class Hub {
         });
         if (channel.state !== 'repairing') return;
         if (!this.#advanceFromPage(channel, page)) {
+          const { epoch, offset } = page.top;
+          const knowsLess = epoch === channel.epoch && offset < Math.max(channel.top, channel.tailTop);
+          if (knowsLess && this.#lookAgain.mayLookAgain(looks)) {
+            await this.#lookAgain.pause(looks);
+            looks += 1;
+            continue;
+          }
           channel.state = 'live';
-          this.#invalidate(channel, page.top.epoch, page.top.offset);
+          // Nothing is missing any more where the bus itself has brought it meanwhile.
+          const isWhole = !knowsLess && epoch === channel.epoch && offset === channel.top;
+          if (isWhole) this.#advanceFromTail(channel);
+          else this.#invalidate(channel, epoch, offset);
         } else if (channel.top >= page.top.offset) {
           channel.state = 'live';
           this.#advanceFromTail(channel);

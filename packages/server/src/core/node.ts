@@ -6,7 +6,6 @@ import type { Hooks } from '../hooks/hooks.ts';
 import type { NodeObserver } from '../observer/node-observer.ts';
 import type { Revocation } from '../revocation/revocation-list.ts';
 import type { Connection, ConnectionHandler, OutboundFrame } from '../transport/transport.ts';
-import type { Timer } from './clock.ts';
 import { closeFamily } from './close-family.ts';
 import { commands } from './commands/index.ts';
 import { CommandLimits } from './command-limits.ts';
@@ -18,7 +17,9 @@ import { Hub } from './hub.ts';
 import { JoinLeave } from './join-leave.ts';
 import { IdleCuts } from './idle-cuts.ts';
 import { LagSampler } from './lag-sampler.ts';
+import { LookAgain } from './look-again.ts';
 import { Observation } from './observation.ts';
+import { PositionChecks } from './position-checks.ts';
 import { checkMarks, publishTo, type PublishExtras } from './publishing.ts';
 import { Recovery } from './recovery.ts';
 import { Revocations, type RevocationOptions } from './revocations.ts';
@@ -65,9 +66,6 @@ export interface NodeFigures {
   readonly topChannels: readonly { channel: string; subscribers: number }[];
 }
 
-/** Channels compared with the log at the same time. */
-const positionChecksAtOnce = 32;
-
 /**
  * One server process: its sessions, its hub, and what they share. Everything that touches the
  * world outside comes in through `NodeOptions`.
@@ -79,9 +77,7 @@ export class Node {
   /** Those whose connect was not answered yet. */
   readonly #unauthenticated = new Set<string>();
   readonly #pings = new Map<string, OutboundFrame>();
-  #positionTimer: Timer | undefined;
-  #isVerifying = false;
-  #mustVerifyAgain = false;
+  readonly #positionChecks: PositionChecks;
   /** Whom no signature lets in any more. */
   readonly revocations: Revocations;
   /** Who is connected here, to be seen and steered. */
@@ -102,7 +98,10 @@ export class Node {
     const flushes = new FlushScheduler(clock, limits.flushDelayMaxMs, bug, (ms) => {
       telemetry.observe('flush_ms', ms);
     });
-    const hub = new Hub(broker, flushes, limits, telemetry);
+    const lookAgain = new LookAgain(clock, random);
+    const hub = new Hub(broker, flushes, limits, telemetry, lookAgain);
+    const { positionCheckIntervalMs: intervalMs, mayLoseLive = () => true } = options;
+    this.#positionChecks = new PositionChecks({ ...options, hub, lookAgain, intervalMs, mayLoseLive });
     this.revocations = new Revocations(options.revocations, options, (news) => {
       this.#endRevoked(news);
     });
@@ -169,10 +168,10 @@ export class Node {
         if (this.#options.takeCanary?.(live) !== true) hub.receive(live);
       },
       interrupted: () => {
-        void this.#verifyPositions();
+        void this.#positionChecks.verify();
       },
     });
-    this.#schedulePositionCheck();
+    this.#positionChecks.start();
   }
 
   /** Gives a new connection its session. */
@@ -258,7 +257,7 @@ export class Node {
     this.#isClosing = true;
     this.revocations.stop();
     this.#options.authenticator.close?.();
-    this.#positionTimer?.cancel();
+    this.#positionChecks.stop();
     this.#joinLeave.stop();
     this.#services.flushes.flush();
     for (const session of [...this.#sessions.values()]) session.disconnect(disconnects.shutdown);
@@ -303,48 +302,5 @@ export class Node {
     const frame = { bytes: codec.joinReplies([codec.encodeReply({})]), binary: codec.binary };
     this.#pings.set(codec.name, frame);
     return frame;
-  }
-
-  #schedulePositionCheck(): void {
-    const { positionCheckIntervalMs, clock, random } = this.#options;
-    if (positionCheckIntervalMs === 0) return;
-    // Jittered, so that the nodes of a cluster do not ask in step.
-    const wait = positionCheckIntervalMs * (0.75 + random.next() / 4);
-    this.#positionTimer = clock.after(wait, () => {
-      void this.#verifyPositions().then(() => {
-        if (!this.#isClosing) this.#schedulePositionCheck();
-      });
-    });
-  }
-
-  /** DEL-10: one round at a time. Asked for during one, another follows: that one has passed some channels already. */
-  async #verifyPositions(): Promise<void> {
-    this.#mustVerifyAgain = true;
-    if (this.#isVerifying) return;
-    this.#isVerifying = true;
-    while (this.#mustVerifyAgain && !this.#isClosing) {
-      this.#mustVerifyAgain = false;
-      await this.#checkPositions();
-    }
-    this.#isVerifying = false;
-  }
-
-  async #checkPositions(): Promise<void> {
-    const { hub } = this.#services;
-    const { mayLoseLive = () => true } = this.#options;
-    const names = [...hub.channels.values()]
-      .filter(({ isPositioned, namespace }) => isPositioned && mayLoseLive(namespace))
-      .map(({ name }) => name);
-    for (let i = 0; i < names.length && !this.#isClosing; i += positionChecksAtOnce) {
-      const checks = names.slice(i, i + positionChecksAtOnce).map((name) => hub.checkPosition(name));
-      for (const check of await Promise.allSettled(checks)) {
-        if (check.status === 'rejected') {
-          this.#options.telemetry.log.warn(
-            { seam: 'broker', error: check.reason as unknown },
-            'a position could not be checked',
-          );
-        }
-      }
-    }
   }
 }
