@@ -81,7 +81,7 @@ for (const [way, { env, config, graceSeconds }] of Object.entries(ways)) {
     assert.equal(settings.tokenHmacSecret, secret);
     assert.ok(graceSeconds >= settings.drainTimeMs / 1_000 + afterDrainSeconds, `${graceSeconds} s are too few`);
     assert.equal(settings.metricsPort, 9100);
-    assert.notEqual(settings.console, 'port', 'the console has no login');
+    assert.notEqual(settings.console, 'port', 'demos and console are not for strangers');
   });
 }
 

@@ -160,8 +160,12 @@ export const threats: readonly Threat[] = [
   {
     id: 'S27',
     threat: 'the console: hostile names, and who may open it',
-    proofs: ['tests/security/hostile-names.test.ts', `${server}/wiring.test.ts`],
-    open: 'The console has no login. It shows what the rights of a connection allow; set `console` to `metricsPort` (loopback by default) or `off` where strangers reach the node.',
+    proofs: [
+      'tests/e2e/console.test.ts',
+      'tests/security/hostile-names.test.ts',
+      `${server}/auth/operator-authenticator.test.ts`,
+      `${server}/wiring.test.ts`,
+    ],
   },
   {
     id: 'S28',
@@ -171,6 +175,7 @@ export const threats: readonly Threat[] = [
       `${server}/wiring/canaries.test.ts`,
       `${server}/telemetry/prometheus.test.ts`,
       `${server}/http/http-server.test.ts`,
+      `${server}/wiring.test.ts`,
     ],
   },
   {

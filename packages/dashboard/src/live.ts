@@ -86,10 +86,11 @@ const channels = new Map<string, SharedChannel>();
 const activityListeners = new Set<ActivityListener>();
 let tutti: Tutti | undefined;
 
-/** Connects under this name; where there is a connection under another, in its place. */
-export function connectAs(user: string): void {
+/** Connects under this name, or with this token; where there is a connection under another, in its place. */
+export function connectAs(user: string, token?: string): void {
   tutti?.close();
-  const next = new Tutti(endpoint(), { data: { user }, name: 'tutti-dashboard', reconnectMaxMs });
+  const shown = token === undefined ? {} : { token };
+  const next = new Tutti(endpoint(), { data: { user }, ...shown, name: 'tutti-dashboard', reconnectMaxMs });
   tutti = next;
   linkSignal.value = { phase: 'connecting' };
   next.on('state', (change) => {

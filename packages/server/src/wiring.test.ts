@@ -121,6 +121,21 @@ test('S28: metrics can have a port of their own, and then are nowhere else', { t
   assert.equal((await fetch(`http://127.0.0.1:${metricsPort}/connection/websocket`)).status, 404);
 });
 
+test('S28: where others reach the port, its metrics are for a key with the right to them', { timeout }, async (t) => {
+  const keys = { metrics: 'a-key-that-may-read-metrics', publish: 'a-key-that-may-only-publish' };
+  const apiKeys = Object.entries(keys).map(([name, key]) => ({ name, key, allow: [name] }));
+  const { port } = await start(t, { settings: { host: '0.0.0.0', apiKeys } });
+  const url = `http://127.0.0.1:${port}/metrics`;
+  const status = async (headers: Record<string, string> = {}): Promise<number> =>
+    (await fetch(url, { headers })).status;
+  assert.equal(await status(), 401);
+  assert.equal(await status({ 'X-API-Key': 'a-key-that-nobody-has-made' }), 401);
+  assert.equal(await status({ 'X-API-Key': keys.publish }), 403);
+  assert.equal(await status({ 'X-API-Key': keys.metrics }), 200);
+  assert.equal(await status({ Authorization: `apikey ${keys.metrics}` }), 200, 'as Prometheus sends it');
+  assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 200);
+});
+
 test('S27: the console can be on the port of the metrics, and then is nowhere else', { timeout }, async (t) => {
   const dashboard = mkdtempSync(join(tmpdir(), 'tutti-page-'));
   writeFileSync(join(dashboard, 'index.html'), '<p>the console</p>');

@@ -2,16 +2,18 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Rejection, rejections } from '@tutti/protocol';
 import { validateJson } from '@tutti/protocol/json';
-import { apiPrefix, ApiRoute, openApiDocument } from './api/index.ts';
+import { apiPrefix, ApiRoute, guardedRoute, judgeKeys, openApiDocument } from './api/index.ts';
 import { apiTarget } from './api-target.ts';
 import type { Authenticator } from './auth/authenticator.ts';
 import { InsecureAuthenticator } from './auth/insecure-authenticator.ts';
 import { JwtAuthenticator } from './auth/jwt-authenticator.ts';
+import { OperatorAuthenticator } from './auth/operator-authenticator.ts';
 import { NamespaceAuthorizer } from './auth/namespace-authorizer.ts';
 import type { Broker } from './broker/broker.ts';
 import { Cluster } from './cluster/cluster.ts';
 import type { ControlBus } from './cluster/control-bus.ts';
 import { SolePeers } from './cluster/sole-peers.ts';
+import { isLoopback } from './config/contradictions.ts';
 import { Namespaces } from './config/namespaces.ts';
 import { isTenantName } from './config/tenant.ts';
 import type { Settings } from './config/options.ts';
@@ -188,7 +190,8 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
   const directory = new ClusterDirectory(node.directory, { peers, telemetry });
   const faced = { node, directory, peers, namespaces, presence, telemetry, clock, load, seen: lastSeen?.asked };
   const target = apiTarget({ ...faced, ...figures });
-  const api = new ApiRoute(settings, target, telemetry, new BucketApiPace(settings, clock));
+  const apiPace = new BucketApiPace(settings, clock);
+  const api = new ApiRoute(settings, target, telemetry, apiPace);
   const { counters } = telemetry;
   return {
     ...{ settings, clock, log, telemetry, loop, broker, peers, presence, node, directory, hooks: asked, webhooks },
@@ -196,7 +199,7 @@ async function assemble(options: ServerOptions, settings: Settings): Promise<Par
     ...faces(
       options,
       settings,
-      { node, nodeName, peers, telemetry, admission, pace, readiness, clock, random, log },
+      { node, nodeName, peers, telemetry, admission, pace, apiPace, readiness, clock, random, log },
       api,
     ),
     stats: new StatsPublisher({ clock, counters, node, nodeName, version, log, sampleChannels }),
@@ -211,6 +214,7 @@ function faces(
     readonly nodeName: string;
     readonly random: Random;
     readonly pace: BucketAddressPace;
+    readonly apiPace: BucketApiPace;
   },
   api: HttpRoute,
 ): Pick<Parts, 'transports' | 'http' | 'operators'> {
@@ -249,7 +253,7 @@ function faces(
       routes: new Map<string, HttpRoute>([
         ready,
         // Strangers reach the server of an application.
-        ...(hasOwnPort || options.server !== undefined ? [] : [metrics]),
+        ...(hasOwnPort || options.server !== undefined ? [] : [forOperators(settings, metrics, parts.apiPace)]),
         ...apis,
         ...streams.map((stream) => [`/connection/${stream.name}`, takingRoute(stream)] as const),
         ['/emulation', takingRoute(hub.emulation)],
@@ -358,7 +362,17 @@ function peersOf(
 
 function authenticator(settings: Settings, clock: Clock, random: Random, log: Log): Authenticator {
   if (settings.insecure) return new InsecureAuthenticator(settings, { clock, random, log });
-  return new JwtAuthenticator(settings, clock, log);
+  const users = new JwtAuthenticator(settings, clock, log);
+  return new OperatorAuthenticator(users, judgeKeys(settings.apiKeys, 'console'), clock);
+}
+
+/** Where others than this machine reach the port, its metrics are for those with a key (S28). */
+function forOperators(
+  { host, apiKeys }: Settings,
+  [path, route]: readonly [string, HttpRoute],
+  pace: BucketApiPace,
+): readonly [string, HttpRoute] {
+  return [path, isLoopback(host) ? route : guardedRoute(route, apiKeys, 'metrics', pace)];
 }
 
 function limitsOf(settings: Settings): Limits {

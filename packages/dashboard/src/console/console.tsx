@@ -2,9 +2,11 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import '../styles/console.css';
 import { Chart } from './chart.tsx';
 import type { ChartLine } from './chart.tsx';
+import { operatorKey, signOut } from './operator.ts';
+import { SignIn } from './sign-in.tsx';
 import { seriesOf } from './stats.ts';
 import type { NodeStats } from './stats.ts';
-import { StatsFeed, statsChannel } from './stats-feed.ts';
+import { StatsFeed } from './stats-feed.ts';
 import { TryChannel } from './try-channel.tsx';
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts';
 import { link } from '../live.ts';
@@ -27,19 +29,22 @@ export function Console() {
   const latest = samples.at(-1);
   const messages = useMemo(() => seriesOf(samples, ['deliveriesPerSecond', 'publicationsPerSecond']), [samples]);
   const connections = useMemo(() => seriesOf(samples, ['connections', 'subscriptions']), [samples]);
+  const { value: current } = link;
+  if (current.phase === 'stopped') return <SignIn reason={current.reason} />;
+  if (feed.refusal.value !== '') return <SignIn reason={feed.refusal.value} />;
   return (
-    <section class="page" data-stale={link.value.phase !== 'connected'}>
+    <section class="page" data-stale={current.phase !== 'connected'}>
       <div class="page-head">
         <div>
           <h1>Console</h1>
           <p class="faint">{describeNode(latest)}</p>
         </div>
+        {operatorKey.value !== '' && (
+          <button type="button" class="quiet" onClick={signOut}>
+            Forget the key
+          </button>
+        )}
       </div>
-      {feed.refusal.value !== '' && (
-        <p class="banner warn">
-          The figures of <code>{statsChannel}</code> cannot be subscribed to: {feed.refusal.value}.
-        </p>
-      )}
       {nodes.latest.length > 1 && <NodeTable nodes={nodes.latest} chosen={latest?.node ?? ''} choose={choose} />}
       <Tiles stats={latest} />
       <div class="charts">

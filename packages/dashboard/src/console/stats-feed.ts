@@ -23,6 +23,7 @@ export class StatsFeed {
     const channel = openChannel(statsChannel, {
       publication: take,
       live: (recovered) => {
+        this.refusal.value = '';
         if (!recovered) void this.#loadLast(channel, take);
       },
       refused: (reason) => (this.refusal.value = reason),

@@ -8,7 +8,7 @@ import { errorOf } from './api-error.ts';
 import { notAllowed, readBatch, runBatch } from './batch.ts';
 import type { ApiTarget } from './contract.ts';
 import { jsonText } from './json-text.ts';
-import { ApiKeys, mayCall } from './keys.ts';
+import { ApiKeys, mayCall, presentedKey } from './keys.ts';
 import { methods } from './methods/index.ts';
 import { mustHave, readFields } from './read-fields.ts';
 import { readBody } from './read-body.ts';
@@ -181,12 +181,6 @@ function refusal(status: number, reason: string, kind: RejectionKind, message: s
 function tooMany(message: string, reason: string, waitMs: number): Refusal {
   const rejection = new Rejection(rejections.tooManyRequests, `${message}: retry in ${waitMs} ms`);
   return new Refusal(429, reason, rejection, undefined, waitMs);
-}
-
-function presentedKey({ headers }: IncomingMessage): string | undefined {
-  const own = headers['x-api-key'];
-  if (typeof own === 'string' && own !== '') return own;
-  return /^apikey +(\S+)$/i.exec((headers.authorization ?? '').slice(0, 1_024))?.[1];
 }
 
 /** A form of a foreign page can send other types without asking; and bytes that are compressed are no JSON. */

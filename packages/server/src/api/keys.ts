@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import { Rejection, rejections } from '@tutti/protocol';
 import type { ApiKey } from '../config/api-key.ts';
 import { matchesPattern } from '../config/channel-pattern.ts';
@@ -24,17 +25,39 @@ export class ApiKeys {
   }
 }
 
-/** Methods that concern users and not channels: a key bound to channels has them only where it names them. */
-const methodsWithoutChannel: readonly string[] = [
-  ...['disconnect', 'refresh', 'revoke', 'connections', 'info'],
+/** Rights that concern no channel: a key bound to channels has them only where it names them. */
+const rightsWithoutChannel: readonly string[] = [
+  ...['disconnect', 'refresh', 'revoke', 'connections', 'info', 'console', 'metrics'],
   ...['last_seen', 'last_seen_remove'],
 ];
 
-export function mayCall({ allow, channels, tenant }: ApiKey, method: string): boolean {
-  // The node's figures are of all tenants together.
-  if (tenant !== undefined && tenant !== '' && method === 'info') return false;
-  if (allow.includes(method)) return true;
-  return allow.includes('*') && (channels === undefined || !methodsWithoutChannel.includes(method));
+/** What they open is of all tenants together. */
+const rightsOfAll: readonly string[] = ['info', 'console', 'metrics'];
+
+export function mayCall({ allow, channels, tenant }: ApiKey, right: string): boolean {
+  if (tenant !== undefined && tenant !== '' && rightsOfAll.includes(right)) return false;
+  if (allow.includes(right)) return true;
+  return allow.includes('*') && (channels === undefined || !rightsWithoutChannel.includes(right));
+}
+
+/** The key that a request carries. */
+export function presentedKey({ headers }: IncomingMessage): string | undefined {
+  const own = headers['x-api-key'];
+  if (typeof own === 'string' && own !== '') return own;
+  return /^apikey +(\S+)$/i.exec((headers.authorization ?? '').slice(0, 1_024))?.[1];
+}
+
+/** What a key is worth that is shown elsewhere than to the server API. */
+export function judgeKeys(
+  keys: readonly ApiKey[],
+  right: string,
+): (presented: string) => 'unknown' | 'forbidden' | 'allowed' {
+  const all = new ApiKeys(keys);
+  return (presented) => {
+    const key = all.find(presented);
+    if (key === undefined) return 'unknown';
+    return mayCall(key, right) ? 'allowed' : 'forbidden';
+  };
 }
 
 /** The string that is asked is the one that is used afterwards (S10): a name that is not canonical is refused there. */

@@ -3,7 +3,7 @@ export interface ApiKey {
   /** Told in metrics and messages; says nothing of the key. */
   readonly name: string;
   readonly key: string;
-  /** Methods; `*`: all, where `channels` is given all that name a channel. */
+  /** Rights: methods, `console`, `metrics`; `*`: all, where `channels` is given all that name a channel. */
   readonly allow: readonly string[];
   /** Names, or beginnings and `*`. Absent: every channel. */
   readonly channels?: readonly string[];
@@ -11,7 +11,7 @@ export interface ApiKey {
   readonly tenant?: string;
 }
 
-/** What `allow` may name, besides `*`. A batch needs no right of its own: each of its commands does. */
+/** The methods that `allow` may name. A batch needs no right of its own: each of its commands does. */
 export const apiMethodNames = [
   'publish',
   'broadcast',
@@ -31,6 +31,10 @@ export const apiMethodNames = [
   'info',
 ] as const;
 
+/** All that `allow` may name, besides `*`. `console`, `metrics`: open the figures of the nodes, as a page and for Prometheus. */
+export const apiRightNames = [...apiMethodNames, 'console', 'metrics'] as const;
+
+export type ApiRightName = (typeof apiRightNames)[number];
 export type ApiMethodName = (typeof apiMethodNames)[number];
 
 export const apiKeysMax = 64;

@@ -1,4 +1,4 @@
-import type { ApiKey, ApiMethodName } from './api-key.ts';
+import type { ApiKey, ApiRightName } from './api-key.ts';
 import type { Namespace } from './namespace.ts';
 import type { namespaceOptions } from './namespace-options.ts';
 import type { OptionSpec, OptionTable, SettingKey } from './option-spec.ts';
@@ -110,7 +110,7 @@ export interface WrittenApiKey {
   key?: string;
   /** File with nothing but the key, relative to the configuration file. */
   keyFile?: string;
-  allow: '*' | readonly (ApiMethodName | '*')[];
+  allow: '*' | readonly (ApiRightName | '*')[];
   channels?: readonly string[];
   /** The only tenant it opens. */
   tenant?: string;

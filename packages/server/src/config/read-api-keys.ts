@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
-import { apiKeyProblem, apiKeysMax, apiMethodNames, type ApiKey } from './api-key.ts';
+import { apiKeyProblem, apiKeysMax, apiRightNames, type ApiKey } from './api-key.ts';
 import { unknownName } from './problem.ts';
 import { isRecord, type Report } from './read-namespaces.ts';
 import { isTenantName } from './tenant.ts';
@@ -63,12 +63,12 @@ function readApiKey(written: unknown, folder: string, report: Report): ApiKey | 
 function readAllow(written: unknown, report: Report): string[] | undefined {
   if (written === '*') return ['*'];
   if (!isTexts(written) || written.length === 0) {
-    report('.allow', 'must be "*" or a list of methods, such as ["publish", "history"]');
+    report('.allow', 'must be "*" or a list of rights, such as ["publish", "history"]');
     return undefined;
   }
-  const known: readonly string[] = ['*', ...apiMethodNames];
+  const known: readonly string[] = ['*', ...apiRightNames];
   const unknown = written.filter((name) => !known.includes(name));
-  for (const name of unknown) report('.allow', unknownName(name, known, 'a method of the server API'));
+  for (const name of unknown) report('.allow', unknownName(name, known, 'a right of a key'));
   return unknown.length > 0 ? undefined : [...written];
 }
 

@@ -16,6 +16,9 @@ const introduction = `# Metrics
 [\`metricsPort\`](configuration.md#metricsport), on one of its own that strangers cannot reach. No label holds
 the name of a channel or a user.
 
+On the port of the node, where \`host\` is no loopback address, it wants a key of \`apiKeys\` with the right \`metrics\`. As Prometheus
+sends it: \`authorization: { type: apikey, credentials_file: /etc/prometheus/tutti-key }\`.
+
 \`deploy/prometheus\` has an example of a scrape and of alerts, \`deploy/grafana/tutti.json\` a dashboard.
 `;
 

@@ -9,7 +9,7 @@ export const apiOptions = {
     secret: true,
     since: '0.1',
     description:
-      'Keys of the server API: a list of `{name, key, allow}` or `{name, keyFile, allow}`. `allow`: methods (`["publish", "history"]`) or `"*"`. With `channels` (names, or beginnings with `*` at the end) a key opens those alone; with `tenant`, that tenant alone. Empty: the API is closed.',
+      'Keys of the server API: a list of `{name, key, allow}` or `{name, keyFile, allow}`. `allow`: methods (`["publish", "history"]`), `console`, `metrics`, or `"*"` for all. With `channels` (names, or beginnings with `*` at the end) a key opens those alone; with `tenant`, that tenant alone. Empty: the API is closed.',
   },
   apiBodyBytesMax: {
     type: 'size',

@@ -63,7 +63,7 @@ export const nodeOptions = {
     max: 65_535,
     since: '0.1',
     description:
-      'Port for `/metrics`, `/health` and `/ready`, and the console where `console` says so. `0`: `/metrics` is served on `port`, for whoever can reach that.',
+      'Port for `/metrics`, `/health` and `/ready`, and the console where `console` says so. `0`: `/metrics` is served on `port`; where `host` is no loopback address, to a key of `apiKeys` with the right `metrics` alone.',
   },
   console: {
     type: 'choice',
@@ -71,7 +71,7 @@ export const nodeOptions = {
     default: 'port',
     since: '0.1',
     description:
-      'Where the pages of demos and console are served. `metricsPort`: on the port of the metrics and nowhere else, so that operators alone reach them.',
+      'Where the pages of demos and console are served. `metricsPort`: on the port of the metrics and nowhere else, so that operators alone reach them. The console shows figures of the nodes where there is a namespace `tutti`, to a key of `apiKeys` with the right `console`.',
   },
   canaryInterval: {
     type: 'duration',
