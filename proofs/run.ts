@@ -10,6 +10,7 @@ import { hostile } from './hostile.ts';
 import { killBroker } from './kill-broker.ts';
 import { killNode } from './kill-node.ts';
 import { natsMemory } from './nats-memory.ts';
+import { positionCheck } from './position-check.ts';
 import { partition } from './partition.ts';
 import type { Proof } from './proof.ts';
 import { proxies } from './proxies.ts';
@@ -47,6 +48,7 @@ const proofs: readonly Proof[] = [
   busLoss,
   partition,
   natsMemory,
+  positionCheck,
 ];
 
 const usage = `npm run proof                       lists the proofs

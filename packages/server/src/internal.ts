@@ -24,6 +24,7 @@ export type { Limits } from './core/limits.ts';
 export type { TokenFailures } from './core/token-failures.ts';
 export { fixedLimits } from './core/limits.ts';
 export { RpcMethods } from './core/rpc.ts';
+export { topsOf } from './core/tops-of.ts';
 export { Cluster, type ClusterOptions } from './cluster/cluster.ts';
 export type * from './cluster/peers.ts';
 export { SolePeers } from './cluster/sole-peers.ts';

@@ -5,6 +5,7 @@ import {
   channelWithin,
   PositionConflict,
   Fault,
+  topsOf,
   type Broker,
   type HistoryQuery,
   type LivePublication,
@@ -400,6 +401,39 @@ function reading(it: It, prefix: string): void {
       assert.deepEqual(await bench.offsets({ limit: 0, bytesMax: 0, reverse }), []);
     }
     assert.deepEqual(await bench.offsets({ since: { offset: 3, epoch: '' }, limit: 100, bytesMax: 0 }), []);
+  });
+
+  it('DEL-10: the tops of many channels at once are those that history tells', async (bench) => {
+    const names = Array.from({ length: 60 }, (_, i) => `${prefix}many-${i}`);
+    await Promise.all(
+      names.flatMap((name, i) => Array.from({ length: i % 4 }, () => bench.publish('x'.repeat(100), kept, name))),
+    );
+    await bench.broker.removeHistory(`${prefix}many-3`);
+    const tops = await topsOf(bench.broker, names);
+    const told = await Promise.all(names.map(async (name) => (await bench.broker.history(name, { limit: 0 })).top));
+    assert.deepEqual(
+      names.map((name) => tops.get(name)),
+      told,
+    );
+    assert.deepEqual(
+      told.map(({ offset }) => offset),
+      names.map((_, i) => i % 4),
+    );
+    for (const name of names) await bench.publish('next', kept, name);
+    const later = await topsOf(bench.broker, names);
+    assert.deepEqual(
+      names.map((name) => later.get(name)),
+      told.map(({ offset, epoch }) => ({ offset: offset + 1, epoch })),
+    );
+    assert.equal((await topsOf(bench.broker, [])).size, 0);
+  });
+
+  it('DEL-10: tops read after an acknowledgement contain it', async (bench) => {
+    const others = Array.from({ length: 10 }, (_, i) => `${prefix}other-${i}`);
+    for (let i = 1; i <= 20; i++) {
+      await bench.publish(`${i}`);
+      assert.equal((await topsOf(bench.broker, [...others, bench.channel])).get(bench.channel)?.offset, i);
+    }
   });
 
   it('history of a channel nobody knows is empty, and stays so', async (bench) => {

@@ -68,6 +68,12 @@ export class LogReader {
     return this.#ask(stream, { seq: behind + 1, next_by_subj: subject });
   }
 
+  /** Where the newest record of some subjects lies, as the leader has it; undefined where there is none. */
+  async newest(stream: string, subjects: string): Promise<{ subject: string; sequence: number } | undefined> {
+    const message = await this.#message(stream, { last_by_subj: subjects });
+    return message === undefined ? undefined : { subject: message.subject, sequence: message.seq };
+  }
+
   /** The record that holds an offset; undefined where it is gone or never was. */
   async holding(place: Place, offset: number): Promise<LogRecord | undefined> {
     const last = await this.last(place);
@@ -245,6 +251,12 @@ export class LogReader {
 
   /** From the stream's leader. */
   async #ask(stream: string, query: Record<string, unknown>): Promise<StoredRecord | undefined> {
+    const message = await this.#message(stream, query);
+    if (message === undefined) return undefined;
+    return { sequence: message.seq, record: decode(Buffer.from(message.data ?? '', 'base64')) };
+  }
+
+  async #message(stream: string, query: Record<string, unknown>): Promise<MessageAnswer['message']> {
     const answer = await this.#request(stream, `$JS.API.STREAM.MSG.GET.${stream}`, JSON.stringify(query));
     const { message, error } = answer.json<MessageAnswer>();
     if (error !== undefined) {
@@ -252,7 +264,7 @@ export class LogReader {
       throw fault(`the log cannot be read: ${error.description ?? error.code}`);
     }
     if (message === undefined) throw fault('the log cannot be read: NATS gave an empty answer');
-    return { sequence: message.seq, record: decode(Buffer.from(message.data ?? '', 'base64')) };
+    return message;
   }
 
   /** Once more where it went to a leader that is none any more. */
@@ -276,7 +288,7 @@ interface Range {
 }
 
 interface MessageAnswer {
-  readonly message?: { readonly seq: number; readonly data?: string };
+  readonly message?: { readonly subject: string; readonly seq: number; readonly data?: string };
   readonly error?: { readonly code: number; readonly description?: string };
 }
 

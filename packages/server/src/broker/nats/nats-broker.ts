@@ -1,3 +1,4 @@
+import type { Position } from '@tutti/protocol';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Random } from '../../core/random.ts';
@@ -22,6 +23,7 @@ import type { NatsLink } from './nats-link.ts';
 import { RecordSender } from './record-sender.ts';
 import { publicationOverheadBytes, toRecordPublication } from './record.ts';
 import { setUpStreams, type GrantedStream, type StreamNeed } from './stream-set-up.ts';
+import { TopsReader } from './tops-reader.ts';
 import { keyHash, namesOf, type Names } from './subjects.ts';
 
 export interface NatsBrokerOptions {
@@ -75,6 +77,7 @@ export class NatsBroker implements Broker {
   readonly #options: NatsBrokerOptions;
   readonly #names: Names;
   readonly #reader: LogReader;
+  readonly #topsReader: TopsReader;
   readonly #feed: LiveFeed;
   readonly #expiry: Expiry;
   readonly #sender: RecordSender;
@@ -101,6 +104,7 @@ export class NatsBroker implements Broker {
     const elections = new Elections();
     this.#elections = elections;
     this.#reader = new LogReader({ link, elections, clock, timeoutMs: attemptMs });
+    this.#topsReader = new TopsReader({ link, elections, reader: this.#reader, clock, timeoutMs: attemptMs });
     const gate = new AppendGate(appendsAtOnceMax);
     this.#sender = new RecordSender({
       link,
@@ -182,6 +186,24 @@ export class NatsBroker implements Broker {
     } finally {
       this.#reads--;
     }
+  }
+
+  async tops(channels: readonly string[]): Promise<ReadonlyMap<string, Position>> {
+    this.#mustBeOpen();
+    const streams = new Map<string, Map<string, Place>>();
+    for (const channel of channels) {
+      const namespace = this.#options.namespaceOf(channel);
+      const places = streams.get(namespace) ?? new Map<string, Place>();
+      streams.set(namespace, places.set(channel, this.#place(channel)));
+    }
+    const reading = [...streams].map(([namespace, places]) =>
+      this.#topsReader.read(places, this.#names.logs(namespace)),
+    );
+    const read = await Promise.allSettled(reading);
+    const failed = read.find(({ status }) => status === 'rejected');
+    const tops = read.flatMap((each) => (each.status === 'fulfilled' ? [...each.value] : []));
+    if (tops.length === 0 && failed?.status === 'rejected') throw failed.reason;
+    return new Map(tops);
   }
 
   async removeHistory(channel: string): Promise<void> {

@@ -195,6 +195,28 @@ end
 return {int(top), epoch, rows}
 `);
 
+/**
+ * The tops of many channels, all of one server (of one slot in a Cluster). KEYS: meta and log of each. ARGV: a life
+ * for each that has none. Answers top and epoch of each, as `historyScript` with limit 0 does.
+ */
+export const topsScript = script(`${shared}
+local name = generation()
+if not name then return redis.error_reply('READONLY this server is no master') end
+local tops = {}
+for i = 1, #KEYS, 2 do
+  local meta = redis.call('HMGET', KEYS[i], 'l', 'o')
+  local life, top = meta[1], meta[2] or '0'
+  if not life then
+    life, top = ARGV[(i + 1) / 2], '0'
+    redis.call('DEL', KEYS[i + 1])
+    redis.call('HSET', KEYS[i], 'l', life, 'o', '0')
+  end
+  if top == '0' then redis.call('PEXPIRE', KEYS[i], emptyMs) end
+  tops[i], tops[i + 1] = top, life .. '.' .. name
+end
+return tops
+`);
+
 /** KEYS: meta, log. The top and the life stay. */
 export const removeScript = script(`${shared}
 local top = redis.call('HGET', KEYS[1], 'o')
@@ -203,7 +225,7 @@ if top then redis.call('HSET', KEYS[1], 'f', int(tonumber(top) + 1), 'x', '0') e
 return 'removed'
 `);
 
-export const allScripts: readonly Script[] = [publishScript, passScript, historyScript, removeScript];
+export const allScripts: readonly Script[] = [publishScript, passScript, historyScript, topsScript, removeScript];
 
 function script(text: string): Script {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
