@@ -1,12 +1,12 @@
-import type { Msg, Subscription } from '@nats-io/transport-node';
+import type { Msg } from '@nats-io/transport-node';
 import type { BrokerEvents } from '../broker.ts';
 import type { StoredRecord } from './log-reader.ts';
 import { decodeRecord, publicationsOf, type LogRecord } from './record.ts';
-import type { NatsLink } from './nats-link.ts';
+import type { NatsLink, NatsSubscription } from './nats-link.ts';
 
 /** A subscribed channel: how far this node was told. */
 interface Heard {
-  subscription: Subscription;
+  subscription: NatsSubscription;
   epoch: string;
   offset: number;
 }
@@ -45,10 +45,7 @@ export class LiveFeed {
     const { link, subjectOf } = this.#options;
     const { connection } = link;
     if (!this.#heard.has(channel)) {
-      const callback = (error: Error | null, message: Msg): void => {
-        if (error === null) this.#message(channel, message);
-      };
-      const subscription = connection.subscribe(subjectOf(channel), { callback });
+      const subscription = link.subscribe(subjectOf(channel), (message) => this.#message(channel, message));
       this.#heard.set(channel, { subscription, epoch: '', offset: 0 });
     }
     try {

@@ -356,20 +356,11 @@ export class NatsBroker implements Broker {
 
   /** A leader that dies between storing and saying so takes live publications with it (DEL-7). */
   #watchLeaders(): void {
-    const { link } = this.#options;
-    let isWatched = false;
-    link.onUp(() => {
-      if (isWatched) return;
-      isWatched = true;
-      link.connection.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', {
-        callback: (error, { subject }) => {
-          if (error !== null) return;
-          const stream = subject.slice(subject.lastIndexOf('.') + 1);
-          this.#elections.elected(stream);
-          const isOurs = [...(this.#granted?.values() ?? [])].some(({ name }) => name === stream);
-          if (isOurs && this.#state === 'open') this.#events?.interrupted?.();
-        },
-      });
+    this.#options.link.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', ({ subject }) => {
+      const stream = subject.slice(subject.lastIndexOf('.') + 1);
+      this.#elections.elected(stream);
+      const isOurs = [...(this.#granted?.values() ?? [])].some(({ name }) => name === stream);
+      if (isOurs && this.#state === 'open') this.#events?.interrupted?.();
     });
   }
 

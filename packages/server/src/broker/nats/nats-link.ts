@@ -1,4 +1,4 @@
-import { connect, type Msg, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
+import { connect, type Msg, type MsgHdrs, type NatsConnection, type Subscription } from '@nats-io/transport-node';
 import type { Clock, Timer } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Random } from '../../core/random.ts';
@@ -15,6 +15,17 @@ export interface NatsLinkOptions {
   readonly log?: Log;
   /** User, password, token, TLS files, authenticator: as the driver takes them. */
   readonly access?: NatsAccess;
+}
+
+/** What is heard of a subject. Ends with `unsubscribe`. */
+export interface NatsSubscription {
+  unsubscribe(): void;
+}
+
+interface Standing {
+  readonly subject: string;
+  readonly heard: (message: Msg) => void;
+  onConnection: Subscription | undefined;
 }
 
 export interface NatsRequest {
@@ -39,6 +50,7 @@ export class NatsLink {
   readonly #options: NatsLinkOptions;
   readonly #ups: (() => void)[] = [];
   readonly #lost = new Set<(fault: Fault) => void>();
+  readonly #standing = new Set<Standing>();
   #connection: NatsConnection | undefined;
   #isUp = false;
   #isClosed = false;
@@ -64,6 +76,19 @@ export class NatsLink {
   onUp(fn: () => void): void {
     this.#ups.push(fn);
     if (this.#isUp) fn();
+  }
+
+  /** Hears a subject from now on, or from when the connection is there, whatever becomes of it. `heard` is called as the socket is read. */
+  subscribe(subject: string, heard: (message: Msg) => void): NatsSubscription {
+    const standing: Standing = { subject, heard, onConnection: undefined };
+    this.#standing.add(standing);
+    if (this.#connection !== undefined) begin(standing, this.#connection);
+    return {
+      unsubscribe: () => {
+        this.#standing.delete(standing);
+        standing.onConnection?.unsubscribe();
+      },
+    };
   }
 
   /** Resolves when the first attempt has come to an end, well or not. Idempotent; never rejects. */
@@ -128,6 +153,8 @@ export class NatsLink {
         return;
       }
       this.#connection = connection;
+      // The driver repeats them on another server, but not on another connection.
+      for (const standing of this.#standing) begin(standing, connection);
       void this.#watch(connection);
       this.#up();
     } catch (error) {
@@ -196,4 +223,13 @@ export class NatsLink {
       this.#options.clock.after(ms, resolve);
     });
   }
+}
+
+/** On one that was closed a moment ago it does not: another follows. */
+function begin(standing: Standing, connection: NatsConnection): void {
+  if (connection.isClosed()) return;
+  const callback = (error: Error | null, message: Msg): void => {
+    if (error === null) standing.heard(message);
+  };
+  standing.onConnection = connection.subscribe(standing.subject, { callback });
 }

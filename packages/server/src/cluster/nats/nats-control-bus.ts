@@ -8,6 +8,8 @@ export interface ConnectionToNats {
   readonly connection: NatsConnection;
   /** Called each time it is up, also where it is now. */
   onUp(fn: () => void): void;
+  /** From now on, or from when it is up. `heard` is called as the socket is read. */
+  subscribe(subject: string, heard: (message: Msg) => void): { unsubscribe(): void };
   /** The promise, or a rejection as soon as the connection breaks. */
   guard<T>(asked: Promise<T>): Promise<T>;
   /** Resolves when the first attempt has ended, well or not. */
@@ -24,13 +26,13 @@ export interface NatsControlBusOptions {
 
 /**
  * Messages between nodes on core NATS: a subject for each node, one for all. The driver hands them over
- * as it reads them, so nothing waits here; subscriptions are its own to repeat on another server.
+ * as it reads them, so nothing waits here.
  */
 export class NatsControlBus implements ControlBus {
   readonly #options: NatsControlBusOptions;
   #events: ControlBusEvents | undefined;
+  #subscriptions: readonly { unsubscribe(): void }[] = [];
   #isClosed = false;
-  #wasUp = false;
 
   constructor(options: NatsControlBusOptions) {
     this.#options = options;
@@ -41,11 +43,11 @@ export class NatsControlBus implements ControlBus {
     this.#events = events;
     const { link } = this.#options;
     await link.start();
+    const subjects = [this.#subjectOf(this.#options.node), this.#subjectOfAll];
+    this.#subscriptions = subjects.map((subject) => link.subscribe(subject, ({ data }) => this.#events?.message(data)));
     let isFirst = link.isUp;
     link.onUp(() => {
-      if (this.#isClosed) return;
-      this.#listen();
-      if (!isFirst) events.interrupted();
+      if (!isFirst) this.#events?.interrupted();
       isFirst = false;
     });
     // Broken meanwhile: it is told as an interruption.
@@ -64,20 +66,10 @@ export class NatsControlBus implements ControlBus {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#events = undefined;
+    for (const subscription of this.#subscriptions) subscription.unsubscribe();
     const { link } = this.#options;
     // The link is there for others, who may have closed it before; what was sent leaves with it.
     if (link.isUp) await link.guard(link.connection.flush()).catch(() => undefined);
-  }
-
-  #listen(): void {
-    if (this.#wasUp) return;
-    this.#wasUp = true;
-    const callback = (error: Error | null, message: Msg): void => {
-      if (error === null && !this.#isClosed) this.#events?.message(message.data);
-    };
-    const { connection } = this.#options.link;
-    connection.subscribe(this.#subjectOf(this.#options.node), { callback });
-    connection.subscribe(this.#subjectOfAll, { callback });
   }
 
   #publish(subject: string, message: Uint8Array): void {

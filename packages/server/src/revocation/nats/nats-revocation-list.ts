@@ -124,8 +124,6 @@ export class NatsRevocationList implements RevocationList {
 
   #listen(wasUp: boolean): void {
     const { nats, names } = this.#options;
-    let isFirst = wasUp;
-    let isListening = false;
     const changed = (): void => {
       if (this.#isOpen) this.#events.changed();
     };
@@ -135,15 +133,10 @@ export class NatsRevocationList implements RevocationList {
       this.#stream.forget();
       changed();
     };
+    nats.subscribe(names.hints, changed);
+    nats.subscribe(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${names.stream}`, doubt);
+    let isFirst = wasUp;
     nats.onUp(() => {
-      if (!this.#isOpen) return;
-      // The driver repeats subscriptions by itself.
-      if (!isListening) {
-        const elections = `$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${names.stream}`;
-        nats.connection.subscribe(names.hints, { callback: changed });
-        nats.connection.subscribe(elections, { callback: doubt });
-      }
-      isListening = true;
       if (!isFirst) doubt();
       isFirst = false;
     });

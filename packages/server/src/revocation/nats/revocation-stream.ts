@@ -10,6 +10,8 @@ export interface RevocationNats {
   readonly connection: NatsConnection;
   /** Called each time it is up, also where it is now. */
   onUp(fn: () => void): void;
+  /** From now on, or from when it is up. */
+  subscribe(subject: string, heard: (message: Msg) => void): unknown;
   /** Resolves when the first attempt has ended, well or not. */
   start(): Promise<void>;
   /** The promise, or a rejection as soon as the connection breaks. */
