@@ -205,7 +205,8 @@ export class ServerLink {
   #listen(): void {
     const { events, sharded } = this.#options;
     this.#redis.on(sharded ? 'smessageBuffer' : 'messageBuffer', (channel: Buffer, message: Buffer) => {
-      events.message(channel.toString(), message);
+      // What the socket had already read comes after the end; by then another connection may have brought newer ones.
+      if (!this.#isEnded) events.message(channel.toString(), message);
     });
     this.#redis.on('moved', () => this.#noteMove());
     this.#redis.on('error', (error) => this.end(faultOf(error, this.address)));
