@@ -150,7 +150,7 @@ export const threats: readonly Threat[] = [
     id: 'S25',
     threat: 'messages between nodes as a way in',
     proofs: [`${server}/cluster/envelope.test.ts`, `${server}/cluster/cluster.test.ts`],
-    open: 'What is signed is not hidden: keep what lies between nodes in a network of their own, with its own credentials and TLS.',
+    open: 'Only what nodes tell each other is signed (clusterSecret), and nothing is hidden. Publications, revocations and last seen lie unsigned in Redis or NATS: who may write there can publish to every channel in any user’s name and undo revocations, and so speaks for the cluster; who may read there reads all payloads. Keep the engine in a network of its own, with credentials for nodes alone and TLS.',
   },
   {
     id: 'S26',
