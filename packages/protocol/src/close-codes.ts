@@ -62,11 +62,18 @@ export function isReconnectCode(code: number): boolean {
   return code < 3500 || (code >= 4000 && code < 4500) || code > 4999;
 }
 
-/** Ends a connection with a close code. Thrown where the reason is known. */
+/** True where a server may end a connection with it: no close frame carries another. */
+export function isDisconnectCode(code: number): boolean {
+  return Number.isInteger(code) && code >= 3000 && code <= 4999;
+}
+
+/** Ends a connection with a close code. Thrown where the reason is known, by applications, too. */
 export class Disconnect extends Error {
   readonly kind: DisconnectKind;
 
+  /** Throws `RangeError` for a code that is none. */
   constructor(kind: DisconnectKind, detail?: string) {
+    if (!isDisconnectCode(kind.code)) throw new RangeError(`a code is from 3000 to 4999, not ${kind.code}`);
     super(detail ?? kind.meaning);
     this.name = 'Disconnect';
     this.kind = kind;

@@ -78,6 +78,13 @@ test('errors carry their kind, and a detail where one is given', () => {
   assert.equal(new Disconnect(disconnects.slow).kind.code, 3008);
 });
 
+test('a connection is ended with a code that a close frame can carry, and with no other', () => {
+  for (const code of [0, 1_000, 1_005, 2_500, 2_999, 5_000, 3_000.5, NaN]) {
+    assert.throws(() => new Disconnect({ code, reason: '', meaning: '' }), /a code is from 3000 to 4999/);
+  }
+  for (const kind of allDisconnects) assert.equal(new Disconnect(kind).kind, kind);
+});
+
 test('the reference page names every code once, and no other', () => {
   const listed = [...renderErrorsPage().matchAll(/^\| (\d+) \|/gm)].map((match) => Number(match[1]));
   const known = [...allRejections, ...allDisconnects, ...allUnsubscribes].map((kind) => kind.code);

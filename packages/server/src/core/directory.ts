@@ -1,4 +1,11 @@
-import { disconnects, Rejection, rejections, unsubscribes, type DisconnectKind } from '@tutti/protocol';
+import {
+  disconnects,
+  isDisconnectCode,
+  Rejection,
+  rejections,
+  unsubscribes,
+  type DisconnectKind,
+} from '@tutti/protocol';
 import { channelWithin, tenantOf, wireName } from '../config/tenant.ts';
 import { takeAway } from './ending-subscriptions.ts';
 import { subscribeByServer, type ServerSubscription } from './server-subscribing.ts';
@@ -47,9 +54,8 @@ export class Directory {
 
   /** Ends connections, but for the clients in `except`; returns how many. Throws `Rejection` for a code that is none. */
   disconnect(whose: Whose, kind: DisconnectKind = disconnects.forceDisconnect, except: readonly string[] = []): number {
-    // No close frame carries another: the session would be over, and its socket stay.
-    if (!Number.isInteger(kind.code) || kind.code < 3_000 || kind.code > 4_999)
-      throw new Rejection(rejections.badRequest, 'a code is from 3000 to 4999');
+    // The session would be over, and its socket stay.
+    if (!isDisconnectCode(kind.code)) throw new Rejection(rejections.badRequest, 'a code is from 3000 to 4999');
     const theirs = this.#openOf(whose).filter(({ id }) => !except.includes(id));
     for (const session of theirs) session.disconnect(kind);
     return theirs.length;

@@ -79,6 +79,15 @@ test("the protocol's own errors are refusals, thrown or rejected with", async ()
   await assert.rejects(hooks.subRefresh!({ ...asker, channel: 'a:b' }), { kind: disconnects.permissionDenied });
 });
 
+test('S23: a disconnect with a code that is none is a mistake of the hook, and ends no process', async () => {
+  const { hooks } = guarded({
+    refresh: () => {
+      throw new Disconnect({ code: 1_005, reason: 'bye', meaning: '' });
+    },
+  });
+  await assert.rejects(hooks.refresh!(asker), { kind: rejections.hookUnavailable });
+});
+
 test('bytes that are no JSON reach no JSON frame, and stay bytes where they may be', async () => {
   const raw = new Uint8Array([0xff, 0x00]);
   const seen: unknown[] = [];
