@@ -71,6 +71,13 @@ export async function explainNoConnection(
       remedies: ['Is the server running? Start one: npx tutti dev', 'Is it elsewhere? Say so: --url ws://HOST:PORT'],
     });
   }
+  if (/CERT|SIGNATURE/.test(health ?? '')) {
+    return new CliError(`the certificate of ${host} is not believed here: ${health}`, {
+      remedies: [
+        'Name its authority: NODE_EXTRA_CA_CERTS=authority.pem; or the host that it is for, with --url https://HOST.',
+      ],
+    });
+  }
   return new CliError(`no connection to ${host}: ${health ?? failure.reason}`, {
     remedies: ['Is this a Tutti server, and reachable from here? Is the server running? Start one: npx tutti dev'],
   });

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -52,6 +53,11 @@ export interface UpgradeRequestOptions {
   readonly host?: string;
   /** A value `null` leaves a usual header out; a list sends it several times. */
   readonly headers?: Readonly<Record<string, string | readonly string[] | null>>;
+}
+
+export interface OpenOptions extends UpgradeRequestOptions {
+  /** Whatever certificate the server has is believed. */
+  readonly overTls?: boolean;
 }
 
 /** Text of a request to upgrade: a valid one, but for what is asked for. */
@@ -114,6 +120,8 @@ export interface ServerFrame {
  */
 export class HostileWebSocket {
   readonly socket: Socket;
+  /** What the bytes go over; the same where there is no TLS. */
+  readonly #wire: Socket;
   /** Head of the answer to the request to upgrade. */
   readonly head: string;
   /** Answers pings as they are read, and shows them no more; the server's marks are such. */
@@ -123,8 +131,9 @@ export class HostileWebSocket {
   readonly #waiting: ((frame: ServerFrame | undefined) => void)[] = [];
   #isEnded = false;
 
-  private constructor(socket: Socket, head: string, rest: Buffer) {
+  private constructor(socket: Socket, wire: Socket, head: string, rest: Buffer) {
     this.socket = socket;
+    this.#wire = wire;
     this.head = head;
     this.#buffered = rest;
     this.#parse();
@@ -139,10 +148,12 @@ export class HostileWebSocket {
   }
 
   /** Rejects with the answer's head where it is not status 101. */
-  static async open(port: number, options: UpgradeRequestOptions = {}): Promise<HostileWebSocket> {
-    const socket = connect(port, '127.0.0.1');
+  static async open(port: number, options: OpenOptions = {}): Promise<HostileWebSocket> {
+    const wire = connect(port, '127.0.0.1');
+    wire.on('error', () => {});
+    wire.setNoDelay();
+    const socket = options.overTls === true ? connectTls({ socket: wire, rejectUnauthorized: false }) : wire;
     socket.on('error', () => {});
-    socket.setNoDelay();
     const request = upgradeRequest(options);
     socket.write(request);
     const { head, rest } = await readHead(socket);
@@ -152,7 +163,7 @@ export class HostileWebSocket {
       socket.destroy();
       throw new Error(`not upgraded: ${head}`);
     }
-    return new HostileWebSocket(socket, head, rest);
+    return new HostileWebSocket(socket, wire, head, rest);
   }
 
   /** The next frame; undefined once the connection has ended and all frames were read. */
@@ -192,7 +203,7 @@ export class HostileWebSocket {
 
   /** Cuts the connection with a reset. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    this.#wire.resetAndDestroy();
   }
 
   destroy(): void {
