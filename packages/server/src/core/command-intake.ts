@@ -222,22 +222,36 @@ export class CommandIntake<Session extends IntakeHost> {
     for (const command of waiting) this.accept(command);
   }
 
+  /** Never throws: nothing stands above it but the process. */
   #reject(command: Command, error: unknown): void {
     if (this.#session.state === 'closed') return;
+    try {
+      this.#refuse(command, error);
+    } catch (bug) {
+      // A refusal of the application's making that no codec carries, for one.
+      this.#fail(bug);
+    }
+  }
+
+  #refuse(command: Command, error: unknown): void {
     if (error instanceof Disconnect) {
       this.#session.disconnect(error.kind, error.message);
       return;
     }
     const rejection = rejectionOf(error, this.#services);
     if (rejection === undefined) {
-      this.#services.bug(error);
-      this.#session.disconnect(disconnects.internal);
+      this.#fail(error);
       return;
     }
     const { code, temporary } = rejection.kind;
     this.#services.telemetry.count('commands_rejected', 1, String(code));
     const reply = { code, message: rejection.message, ...(temporary ? { temporary } : {}) };
     if (command.id !== undefined) this.#session.send({ id: command.id, error: reply });
+  }
+
+  #fail(error: unknown): void {
+    this.#services.bug(error);
+    this.#session.disconnect(disconnects.internal);
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { disconnects, rejections, type Reply } from '@tutti/protocol';
+import { disconnects, Rejection, rejections, type Reply } from '@tutti/protocol';
 import { jsonCodec } from '@tutti/protocol/json';
 import { protobufCodec } from '@tutti/protocol/protobuf';
 import { MemoryBroker, type Authenticator, type HistoryQuery } from '@tutti/server/internal';
@@ -152,6 +152,19 @@ test('an expiry thousands of years ahead is told as the latest that clients unde
     const peer = await open(core, clock, 'ann', link);
     assert.equal(peer.replies[0]?.connect?.ttl, 2 ** 31 - 1);
   }
+});
+
+test('S23: an error of the application that no codec carries ends one connection, and no process', async () => {
+  const bad = (): never => {
+    throw new Rejection({ code: -1, name: 'mine', message: 'no', remedy: '', temporary: false });
+  };
+  const { core, clock } = await start({ rpc: { bad } });
+  const [ann, bob] = [await open(core, clock, 'ann'), await open(core, clock, 'bob')];
+  ann.command({ rpc: { method: 'bad' } });
+  await clock.advanceAsync(0);
+  assert.equal(ann.closedWith?.code, disconnects.internal.code);
+  assert.equal(bob.closedWith, undefined);
+  assert.equal(core.counters.snapshot().bugs, 1);
 });
 
 test('S23: marks that no codec carries are refused, and nobody else is hurt', async () => {
