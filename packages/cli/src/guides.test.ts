@@ -86,6 +86,14 @@ test('the tokens made by hand in tokens.md can be made', async (t) => {
   }
 });
 
+test('PRE-2: the curl line of presence.md answers what the guide says', { skip: noCurl() }, async (t) => {
+  const key = 'replace-me-by-openssl-rand-hex-32';
+  const apiKeys = [{ name: 'backend', key, allow: ['last_seen'] }];
+  const [answer] = await answersOf(t, 'presence.md', JSON.stringify({ tokenHmacSecret: secret, apiKeys }));
+  const seen = { ann: { online: false }, bob: { online: false }, zoe: { online: false } };
+  assert.deepEqual(answer, { result: { users: seen } });
+});
+
 test('the curl lines of tenants.md and revocation.md answer what the guides say', { skip: noCurl() }, async (t) => {
   const [configuration = ''] = blocks('tenants.md', 'json');
   const { tenantClaim: _, ...plain } = JSON.parse(configuration) as { tenantClaim: string; apiKeys: object[] };
