@@ -3,6 +3,7 @@ import { connectionToken } from '@tutti/bench/load/token';
 import { engineServerNames, startEngineServer, type EngineServerName } from '@tutti/testkit/engine-server';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
 import { testTokenSecret } from '@tutti/testkit/test-settings';
+import { judgeLastSeen, type AskSeen, type Span } from './cluster/last-seen.ts';
 import { MemoryWatch } from './process-memory.ts';
 import type { Proof, Verdict } from './proof.ts';
 import { until } from './waiting.ts';
@@ -18,6 +19,9 @@ const noiseMs = 2_000;
 const connectMsMax = 60_000;
 const connectsAtOnce = 100;
 const pageMax = 1_000;
+/** Users with one device, on one node: of those nobody is left when it goes. */
+const lonelyUsers = 200;
+const nodeLeaseMs = 10_000;
 
 /** One device of a user, that answers pings. */
 class Device implements RawHandler {
@@ -64,20 +68,23 @@ class Scene {
     this.#users = users;
   }
 
-  async connect(node: number, count: number): Promise<void> {
+  async connect(node: number, count: number, nameOf = (i: number) => `user${i % this.#users}`): Promise<Device[]> {
+    const connected: Device[] = [];
     const { port } = this.nodes[node]!;
     const deadline = performance.now() + connectMsMax;
     for (let done = 0; done < count;) {
       const batch = Array.from({ length: Math.min(connectsAtOnce, count - done) }, () => {
         const index = this.devices.length;
-        const device = new Device(index, `user${index % this.#users}`, port);
+        const device = new Device(index, nameOf(index), port);
         this.devices.push({ device, node });
+        connected.push(device);
         return device;
       });
       if (!(await until(() => batch.every(({ isIn }) => isIn), deadline - performance.now())))
         throw new Error('not all devices could subscribe');
       done += batch.length;
     }
+    return connected;
   }
 
   /** Client ids that a node should list, and how many users. */
@@ -139,7 +146,7 @@ async function call(node: SpawnedNode, method: string, params: object): Promise<
 export const clusterPresence: Proof = {
   name: 'presence',
   shows:
-    'three nodes give the same list of members through a clean leave, a kill -9 and a return with the same name (PRE-1, 3, 4)',
+    'three nodes give the same list of members through a clean leave, a kill -9 and a return with the same name, and the same last seen (PRE-1 to 4)',
   options: {
     members: { default: 5_000, description: 'connections in one channel, over the nodes' },
     devices: { default: 3, description: 'connections of one user' },
@@ -158,10 +165,14 @@ export const clusterPresence: Proof = {
   },
 };
 
+function askSeen(node: SpawnedNode): AskSeen {
+  return async (users) => (await call(node, 'last_seen', { users }))['users'] as Awaited<ReturnType<AskSeen>>;
+}
+
 function startNode(engine: string, nodeName: string): Promise<SpawnedNode> {
   return spawnNode({
     settings: {
-      ...{ engine, nodeName, clusterSecret: 'a secret that the nodes of this proof know' },
+      ...{ nodeLeaseMs, engine, nodeName, clusterSecret: 'a secret that the nodes of this proof know' },
       ...{ connectionsPerAddressMax: 100_000, connectRateMax: 0, loopLagMaxMs: 0 },
       apiKeys: [{ name: 'proof', key: apiKey, allow: ['*'] }],
     },
@@ -181,22 +192,40 @@ async function run(scene: Scene, members: number, say: (line: string) => void): 
     say(`${what}: ${scene.truth.clients.length} members, ${scene.truth.users} users, agreed after ${ms ?? '–'} ms`);
   };
 
+  const checkSeen = async (what: string, figure: string, users: readonly string[], span: Span): Promise<void> => {
+    const { wrong, earliestMs } = await judgeLastSeen(scene.running.map(askSeen), users, span);
+    for (const each of wrong) broken.push(`${what}: last seen: ${each}`);
+    figures[figure] = earliestMs;
+    say(`${what}: last seen of ${users.length} users, on ${scene.running.length} nodes, from ${earliestMs} ms before`);
+  };
+
   for (let node = 0; node < 3; node += 1) await scene.connect(node, Math.floor(members / 3));
+  const left = await scene.connect(0, lonelyUsers, (i) => `left${i}`);
+  const lost = await scene.connect(1, lonelyUsers, (i) => `lost${i}`);
   await check('everybody is in', 'joinedMs', cleanMsMax);
   figures['rssMiB'] = scene.nodes.map(({ pid }) => rssMiB(pid));
 
-  const leaving = scene.devices.filter((_, i) => i % 10 === 0);
+  const leavingMs = Date.now();
+  const leaving = scene.devices.filter(
+    ({ device }, i) => left.includes(device) || (i % 10 === 0 && !lost.includes(device)),
+  );
   for (const { device } of leaving) device.destroy();
   await until(() => leaving.every(({ device }) => !device.isOpen), connectMsMax);
   await check('one in ten left', 'leftMs', cleanMsMax);
+  const namesOf = (devices: readonly Device[]): string[] => devices.map(({ user }) => user);
+  await checkSeen('one in ten left', 'leftSeenMs', namesOf(left), { sinceMs: leavingMs, untilMs: Date.now() });
 
   await scene.nodes[1]!.kill();
+  const killedMs = Date.now();
   await until(() => scene.devices.every(({ device, node }) => node !== 1 || !device.isOpen), connectMsMax);
   await check('node b was killed', 'killedMs', killedMsMax);
+  const span = { sinceMs: killedMs - nodeLeaseMs - noiseMs, untilMs: killedMs };
+  await checkSeen('node b was killed', 'killedSeenMs', namesOf(lost), span);
 
   await scene.nodes[1]!.restart();
   await scene.connect(1, Math.floor(members / 10));
   await check('node b is back with its name', 'returnedMs', cleanMsMax);
+  await checkSeen('node b is back with its name', 'returnedSeenMs', namesOf(lost), span);
 
   // Killed and back at once: its predecessor's members must not stay, nor hide those of the new process.
   await scene.nodes[1]!.kill();

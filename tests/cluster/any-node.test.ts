@@ -139,6 +139,10 @@ test('PRE-3: members of all nodes are listed, told and counted on each; the API 
   });
 });
 
+test('PRE-2: nodes whose engine keeps no last seen say so, rather than each what it knows', async () => {
+  await assert.rejects(node(0).server.lastSeen(['ann']), /not available: last seen/);
+});
+
 test('a program that embeds one node ends connections and subscriptions of all', async (t) => {
   const sdks: Sdk[] = [];
   for (const at of nodes) {

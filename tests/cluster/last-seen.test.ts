@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
-import { connectClient, eventually, redisMissing, spawnNode, type SpawnedNode } from '@tutti/testkit';
+import {
+  connectClient,
+  eventually,
+  redisMissing,
+  spawnNode,
+  startNatsCluster,
+  startRedis,
+  type SpawnedNode,
+} from '@tutti/testkit';
 import { engineServerNames, startEngineServer, type EngineServerName } from '@tutti/testkit/engine-server';
 import { requireService } from '@tutti/testkit/services';
 
@@ -16,11 +24,19 @@ interface Seen {
   readonly last_seen?: number;
 }
 
-async function seen(node: SpawnedNode, ...users: string[]): Promise<Record<string, Seen>> {
+interface Answer {
+  readonly result?: { readonly users: Record<string, Seen> };
+  readonly error?: object;
+}
+
+async function call(node: SpawnedNode, ...users: string[]): Promise<Answer> {
   const headers = { 'X-API-Key': apiKey, 'Content-Type': 'application/json' };
   const body = JSON.stringify({ users });
-  const response = await fetch(`${node.url}/api/last_seen`, { method: 'POST', headers, body });
-  const answer = (await response.json()) as { result?: { users: Record<string, Seen> } };
+  return (await fetch(`${node.url}/api/last_seen`, { method: 'POST', headers, body })).json() as Promise<Answer>;
+}
+
+async function seen(node: SpawnedNode, ...users: string[]): Promise<Record<string, Seen>> {
+  const answer = await call(node, ...users);
   assert.ok(answer.result !== undefined, JSON.stringify(answer));
   return answer.result.users;
 }
@@ -58,17 +74,34 @@ function isWithin(seen: Seen | undefined, sinceMs: number, untilMs: number): boo
   return seen?.online === false && (seen.last_seen ?? 0) >= sinceMs && (seen.last_seen ?? 0) <= untilMs;
 }
 
+async function metric(node: SpawnedNode, metricName: string): Promise<number> {
+  const page = await (await fetch(`${node.url}/metrics`)).text();
+  return Number(new RegExp(`^${metricName} (\\d+)$`, 'm').exec(page)?.[1] ?? NaN);
+}
+
 /** The store has who is there. */
 async function isKept(node: SpawnedNode): Promise<void> {
-  await eventually(
-    async () => {
-      const page = await (await fetch(`${node.url}/metrics`)).text();
-      const waiting = /^tutti_last_seen_waiting (\d+)$/m.exec(page)?.[1];
-      const written = /^tutti_last_seen_written_total (\d+)$/m.exec(page)?.[1];
-      return waiting === '0' && Number(written) > 0;
-    },
-    { withinMs: 20_000, what: 'the node has written who is there' },
-  );
+  const isDone = async (): Promise<boolean> =>
+    (await metric(node, 'tutti_last_seen_waiting')) === 0 && (await metric(node, 'tutti_last_seen_written_total')) > 0;
+  await eventually(isDone, { withinMs: 20_000, what: 'the node has written who is there' });
+}
+
+interface Breakable {
+  readonly url: string;
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function startBreakable(name: EngineServerName): Promise<Breakable> {
+  if (name === 'redis') return startRedis({ persistence: 'always' });
+  const service = await requireService('nats-server');
+  if ('skip' in service) throw new Error(service.skip);
+  const nats = await startNatsCluster({ program: service.path });
+  const kill = async (): Promise<void> => {
+    await Promise.all(nats.servers.map((server) => server.kill()));
+  };
+  return { url: nats.url, kill, restart: () => nats.start(), close: () => nats.close() };
 }
 
 for (const name of engineServerNames) {
@@ -113,6 +146,29 @@ for (const name of engineServerNames) {
       assert.ok(isWithin(cat, connectingMs, Date.now()));
     },
   );
+
+  test(`PRE-2: who leaves while the engine is away has a last seen when it is back [${name}]`, options, async (t) => {
+    const engine = await startBreakable(name);
+    t.after(() => engine.close());
+    const nodeOptions = { settings: { ...common, engine: engine.url } };
+    const [a, b] = await Promise.all([spawnNode(nodeOptions), spawnNode(nodeOptions)]);
+    t.after(() => Promise.all([a.close(), b.close()]));
+    const [ann, bob] = await connect(t, a, 'ann', 'bob');
+    await isKept(a);
+    await engine.kill();
+    const leavingMs = Date.now();
+    ann?.close();
+    await eventually(async () => (await metric(a, 'tutti_last_seen_writes_failed_total')) > 0, { withinMs: 20_000 });
+    const awayMs = Date.now();
+    assert.equal(bob?.tutti.state, 'connected');
+    await engine.restart();
+    await eventually(async () => (await metric(a, 'tutti_last_seen_waiting')) === 0, { withinMs: 30_000 });
+    await eventually(async () => (await call(b, 'bob')).result?.users['bob']?.online === true, { withinMs: 30_000 });
+    const [onA, onB] = [await seen(a, 'ann'), await seen(b, 'ann')];
+    assert.ok(isWithin(onB['ann'], leavingMs, awayMs), JSON.stringify({ onB, leavingMs, awayMs }));
+    assert.deepEqual(onA, onB);
+    assert.equal(await metric(a, 'tutti_last_seen_lost_total'), 0);
+  });
 }
 
 test(

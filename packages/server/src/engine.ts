@@ -11,7 +11,7 @@ export interface Engine {
   readonly bus?: ControlBus;
   /** What was revoked, for all nodes that share the channels. Absent: this node's own list, in its data folder. */
   readonly revocations?: RevocationList;
-  /** When users were last connected, for all nodes that share the channels. Absent: the node keeps its own. */
+  /** When users were last connected, for all nodes that share the channels. Absent: a node alone keeps its own, nodes with a bus keep none. */
   readonly lastSeen?: LastSeen;
   /** Live publications of the namespace can be lost between log and node, so its positions are to be compared (DEL-7). */
   mayLoseLive(namespace: Namespace): boolean;

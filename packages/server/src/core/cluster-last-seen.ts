@@ -86,7 +86,10 @@ export class ClusterLastSeen {
 /** Throws `Rejection` where the node keeps no such thing. */
 export function mustKeepLastSeen(asked: ClusterLastSeen | undefined): ClusterLastSeen {
   if (asked !== undefined) return asked;
-  throw new Rejection(rejections.notAvailable, 'not available: last seen (option lastSeenTtl)');
+  throw new Rejection(
+    rejections.notAvailable,
+    'not available: last seen (option lastSeenTtl, or an engine that keeps none)',
+  );
 }
 
 /** A node that answered knows better than the store whether the user is there; of one that is gone the store knows when it was last alive. */

@@ -38,7 +38,9 @@ const writeAfterMs = 1_000;
 const retryAfterMs = 5_000;
 /** Users that wait to be written while the store does not take them. Of more, those that waited longest are lost, and counted. */
 export const seenWaitingMax = 100_000;
-/** Users written again at once, because what is kept of them would be forgotten. */
+/** Who stays is written again that often: a store that lost something has it again, and does not forget who was written long ago. */
+const renewAfterMs = 3_600_000;
+/** Users written again at once. */
 const renewedMax = 2_000;
 const closeMsMax = 5_000;
 
@@ -249,10 +251,10 @@ export class SeenUsers {
     });
   }
 
-  /** Who stays for long is written again before it is forgotten; so is who was not written for want of room. */
+  /** So is who was not written for want of room. */
   #renew(): void {
     const { clock, ttlMs } = this.#options;
-    const sinceMs = clock.monotonic() - ttlMs / 2;
+    const sinceMs = clock.monotonic() - Math.min(renewAfterMs, ttlMs / 2);
     let count = 0;
     for (const [key, { tenant, user, keptAtMs = -Infinity }] of this.#here) {
       if (keptAtMs > sinceMs || this.#waiting.has(key) || this.#inFlight.has(key)) continue;

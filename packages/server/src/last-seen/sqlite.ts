@@ -25,6 +25,7 @@ interface Thread {
 
 /** Questions that wait for the thread. */
 const askedMax = 1_000;
+const closeMsMax = 5_000;
 
 /**
  * In the data folder (`last-seen.db`), in a thread of its own: users come and go at any time, and a disk that is slow to
@@ -59,10 +60,13 @@ export class SqliteLastSeen implements LastSeen {
     await this.#ask({ kind: 'forget', user });
   }
 
+  /** A disk that hangs must not keep the node from stopping. */
   async close(): Promise<void> {
-    const closed = this.#thread === undefined ? undefined : this.#ask({ kind: 'close' });
+    const thread = this.#thread;
+    const closed = thread === undefined ? undefined : this.#ask({ kind: 'close' });
     this.#isClosed = true;
-    await closed;
+    const timer = this.#options.clock.after(closeMsMax, () => void thread?.worker.terminate());
+    await closed?.finally(() => timer.cancel());
   }
 
   async #ask(ask: Ask): Promise<readonly (SeenEntry | undefined)[]> {

@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { SeenUsers } from '../core/seen-users.ts';
 import type { Settings } from '../config/options.ts';
 import type { Peers } from '../cluster/peers.ts';
+import { SolePeers } from '../cluster/sole-peers.ts';
 import type { LastSeen, LastSeenBounds } from '../last-seen/last-seen.ts';
 import { MemoryLastSeen } from '../last-seen/memory.ts';
 import { SqliteLastSeen } from '../last-seen/sqlite.ts';
@@ -21,13 +22,14 @@ export interface WiredLastSeen {
   readonly asked: ClusterLastSeen;
 }
 
-/** Undefined: it is not kept. */
+/** Undefined: it is not kept, or by an engine of nodes that share nothing for it. */
 export function wireLastSeen(
   settings: Settings,
   { shared, peers, clock, telemetry }: LastSeenParts,
 ): WiredLastSeen | undefined {
   const { lastSeenTtlMs: ttlMs, nodeLeaseMs } = settings;
-  if (ttlMs === 0) return undefined;
+  const hasNowhere = shared === undefined && !(peers instanceof SolePeers);
+  if (ttlMs === 0 || hasNowhere) return undefined;
   const store = shared ?? ownStore(settings, clock, telemetry.log);
   const node = peers.self.incarnation;
   // A node that is killed is known to have lived until half a lease before, at most.
