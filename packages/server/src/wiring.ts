@@ -58,6 +58,7 @@ import { wireHooks, type WiredHooks } from './wiring/hooks.ts';
 import { wireLastSeen, type WiredLastSeen } from './wiring/last-seen.ts';
 import { listenerOf, socketsBesides, urlsOf, type Listener } from './wiring/listener-of.ts';
 import { nodeGauges } from './wiring/node-gauges.ts';
+import { nodeNameOf } from './wiring/node-name.ts';
 import { settingsOf } from './wiring/settings-of.ts';
 import { webhooksOf, type WiredWebhooks } from './wiring/webhooks.ts';
 
@@ -138,7 +139,7 @@ export async function createServer(options: ServerOptions): Promise<TuttiServer>
 async function assemble(options: ServerOptions, settings: Settings): Promise<Parts> {
   const clock = new SystemClock();
   const random = new SystemRandom();
-  const nodeName = settings.nodeName === '' ? `node-${random.id().slice(0, 8)}` : settings.nodeName;
+  const nodeName = nodeNameOf(settings, random);
   const log = options.log ?? new PinoLog({ level: settings.logLevel, base: { node: nodeName } }, clock);
   const telemetry = new PrometheusTelemetry(new Counters(log), { name: nodeName, version });
   const namespaces = new Namespaces(settings);
