@@ -1,5 +1,5 @@
 import type { Position } from '@tutti/protocol';
-import type { Clock, Timer } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { Fault } from '../../core/fault.ts';
 import type { Random } from '../../core/random.ts';
 import type { Log } from '../../telemetry/telemetry.ts';
@@ -17,6 +17,7 @@ import { AppendGate } from './append-gate.ts';
 import { ChannelWriter, type PublishTask, type Task, type WriterHost } from './channel-writer.ts';
 import { Elections } from './elections.ts';
 import { Expiry } from './expiry.ts';
+import { GrantedStreams } from './granted-streams.ts';
 import { LiveFeed } from './live-feed.ts';
 import { LogReader, type Place } from './log-reader.ts';
 import type { NatsLink } from './nats-link.ts';
@@ -58,9 +59,6 @@ const taskOverheadBytes = 512;
 const writersMax = 20_000;
 const appendsAtOnceMax = 512;
 const readsAtOnceMax = 10_000;
-const setUpRetryMs = 2_000;
-const firstSetUpTriesMax = 8;
-const firstSetUpRetryMs = 500;
 const expiriesMax = 100_000;
 
 type State = 'new' | 'open' | 'closing' | 'closed';
@@ -81,6 +79,7 @@ export class NatsBroker implements Broker {
   readonly #feed: LiveFeed;
   readonly #expiry: Expiry;
   readonly #sender: RecordSender;
+  readonly #streams: GrantedStreams;
   readonly #elections: Elections;
   readonly #writers = new Map<string, ChannelWriter>();
   readonly #strangers: SeldomWarning;
@@ -88,9 +87,6 @@ export class NatsBroker implements Broker {
   #ids = 0;
   #state: State = 'new';
   #events: BrokerEvents | undefined;
-  #granted: ReadonlyMap<string, GrantedStream> | undefined;
-  #settingUp: Promise<void> | undefined;
-  #setUpAgain: Timer | undefined;
   #pendingBytes = 0;
   #reads = 0;
   #drained: PromiseWithResolvers<void> | undefined;
@@ -120,9 +116,16 @@ export class NatsBroker implements Broker {
       onStranger: (channel, error) =>
         this.#strangers.due({ channel, error }, 'something in NATS is no publication of Tutti'),
     });
+    this.#streams = new GrantedStreams({
+      ...options,
+      setUp: (isFirst) => this.#setUp(isFirst),
+      returned: () => {
+        if (this.#state === 'open') this.#events?.interrupted?.();
+      },
+    });
     this.#expiry = new Expiry(clock, expiriesMax, (channel) => {
       // What is not swept is only kept for longer.
-      if (this.#state === 'open' && this.#granted !== undefined) this.#remove(channel, true).catch(() => undefined);
+      if (this.#state === 'open' && this.#streams.isKnown) this.#remove(channel, true).catch(() => undefined);
     });
   }
 
@@ -133,10 +136,15 @@ export class NatsBroker implements Broker {
     this.#feed.start(events);
     const { link } = this.#options;
     await link.start();
-    if (link.isUp) await this.#firstSetUp();
+    if (link.isUp) {
+      await this.#streams.first().catch(async (error: unknown) => {
+        await this.close();
+        throw error;
+      });
+    }
     let isFirst = link.isUp;
     link.onUp(() => {
-      if (!isFirst) void this.#returned();
+      if (!isFirst) void this.#streams.again();
       isFirst = false;
     });
     this.#watchLeaders();
@@ -214,7 +222,7 @@ export class NatsBroker implements Broker {
   async close(): Promise<void> {
     if (this.#state === 'closed') return;
     this.#state = 'closing';
-    this.#setUpAgain?.cancel();
+    this.#streams.close();
     this.#expiry.close();
     this.#drained ??= Promise.withResolvers();
     if (this.#pendingBytes === 0) this.#drained.resolve();
@@ -280,12 +288,12 @@ export class NatsBroker implements Broker {
   #place(channel: string): Place {
     const { namespaceOf, namespaces } = this.#options;
     const namespace = namespaceOf(channel);
-    const granted = this.#granted?.get(namespace);
+    const granted = this.#streams.of(namespace);
     if (granted !== undefined) {
       const { name: stream, replicas, epoch } = granted;
       return { stream, replicas, subject: this.#names.log(namespace, channel), epoch: `${epoch}.${this.#era()}` };
     }
-    if (this.#granted !== undefined || !namespaces.some((need) => need.namespace === namespace)) {
+    if (this.#streams.isKnown || !namespaces.some((need) => need.namespace === namespace)) {
       throw fault(`channel ${channel} keeps no history`, false);
     }
     throw fault('NATS has not been reached yet', true);
@@ -303,55 +311,13 @@ export class NatsBroker implements Broker {
     return this.#options.historyMetaTtlMs ?? 30 * dayMs;
   }
 
-  /** Several nodes that start at once make the same streams, and some are told of one that is not there yet. */
-  async #firstSetUp(): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#setUp();
-        return;
-      } catch (error) {
-        if (error instanceof Fault && !error.retryable) {
-          await this.close();
-          throw error;
-        }
-        if (tries === firstSetUpTriesMax || !this.#options.link.isUp) {
-          this.#setUpFailed(error);
-          return;
-        }
-      }
-      const { clock, random } = this.#options;
-      await new Promise<void>((resolve) => {
-        clock.after(firstSetUpRetryMs * (0.5 + random.next()), resolve);
-      });
-    }
-  }
-
-  /** One at a time. */
-  #setUp(): Promise<void> {
+  #setUp(isFirst: boolean): Promise<ReadonlyMap<string, GrantedStream>> {
     const { link, namespaces, replicas = 0, allowWeaker = false, idempotencyWindowMs = dayMs, log } = this.#options;
-    this.#settingUp ??= setUpStreams(link, this.#names, {
+    return setUpStreams(link, this.#names, {
       ...{ needs: namespaces, replicas, allowWeaker, idempotencyWindowMs, metaTtlMs: this.#metaTtlMs },
       newEpoch: () => this.#options.random.id(),
-      ...(log === undefined || this.#granted !== undefined ? {} : { log }),
-    })
-      .then((granted) => {
-        this.#granted = granted;
-      })
-      .finally(() => {
-        this.#settingUp = undefined;
-      });
-    return this.#settingUp;
-  }
-
-  /** NATS is there again, or for the first time: what was there may be another's, so it is looked at as at start. */
-  async #returned(): Promise<void> {
-    try {
-      await this.#setUp();
-    } catch (error) {
-      this.#setUpFailed(error);
-      return;
-    }
-    if (this.#state === 'open') this.#events?.interrupted?.();
+      ...(log === undefined || !isFirst ? {} : { log }),
+    });
   }
 
   /** A leader that dies between storing and saying so takes live publications with it (DEL-7). */
@@ -359,18 +325,7 @@ export class NatsBroker implements Broker {
     this.#options.link.subscribe('$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.*', ({ subject }) => {
       const stream = subject.slice(subject.lastIndexOf('.') + 1);
       this.#elections.elected(stream);
-      const isOurs = [...(this.#granted?.values() ?? [])].some(({ name }) => name === stream);
-      if (isOurs && this.#state === 'open') this.#events?.interrupted?.();
-    });
-  }
-
-  #setUpFailed(error: unknown): void {
-    if (this.#state !== 'open') return;
-    const reason = error instanceof Error ? error.message : String(error);
-    this.#options.log?.error({ seam: 'broker', reason }, 'NATS cannot be used as it is; trying again');
-    this.#setUpAgain?.cancel();
-    this.#setUpAgain = this.#options.clock.after(setUpRetryMs, () => {
-      if (this.#options.link.isUp) void this.#returned();
+      if (this.#streams.includes(stream) && this.#state === 'open') this.#events?.interrupted?.();
     });
   }
 
