@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { SeededRandom } from '@tutti/testkit/seeded-random';
 import { post } from './post.ts';
 import { add, type Acts, type Tally } from './tally.ts';
-import { below, markOf, pick, randomChannel, tenants, type Tenant } from './tenants.ts';
+import { below, markOf, onlyOf, pick, randomChannel, tenants, type Tenant } from './tenants.ts';
 
 /** The backends of both tenants in one: whatever it is asked or told must say whose it is, and hold nothing of the other. */
 export class HookBackend {
@@ -95,6 +95,7 @@ export async function callApi(
     () => ['connections', {}],
     () => ['connections', { user }],
     () => ['info', {}],
+    () => ['last_seen', { users: [user, onlyOf(other)] }],
     () => [
       'batch',
       { commands: [{ history: { channel, limit: 5 } }, { publish: { channel, data } }, { connections: {} }] },
@@ -117,7 +118,16 @@ export async function callApi(
   const isRefused = status !== 200 || body.includes('"error"');
   add(isRefused ? tally.refused : tally.answered, 'api');
   tally.look('api', tenant, body, () => `${method} ${JSON.stringify(params)}: ${body.toString().slice(0, 300)}`);
+  if (method === 'last_seen') mustNotKnow(onlyOf(other), body, tenant, tally);
   // Inner names are for operators.
   if (method !== 'info' && /"(acme|rival)\*/.test(body.toString()))
     tally.crossing('api', `${tenant} was told an inner name by ${method}`);
+}
+
+/** Nobody of that name was ever connected, as far as this tenant may know. */
+function mustNotKnow(user: string, body: Buffer, tenant: Tenant, tally: Tally): void {
+  const { result } = JSON.parse(body.toString()) as { result?: { users: Record<string, object> } };
+  if (result === undefined) return;
+  const said = JSON.stringify(result.users[user]);
+  if (said !== '{"online":false}') tally.crossing('api', `${tenant} was told of ${user}, who is another's: ${said}`);
 }

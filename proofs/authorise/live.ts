@@ -7,7 +7,7 @@ import { callApi, HookBackend, type ApiCaller } from './application.ts';
 import { ways } from './live-link.ts';
 import { LivePeer } from './live-peer.ts';
 import { Acts, Tally } from './tally.ts';
-import { below, markOf, names, pick, randomCommand, tenants, users, type Tenant } from './tenants.ts';
+import { below, markOf, names, onlyOf, pick, randomCommand, tenants, users, type Tenant } from './tenants.ts';
 
 /**
  * Mistakes that a node might make with tenants. `no tenants`: it takes no notice of them; `history shared`: its broker
@@ -156,7 +156,7 @@ async function vocabularyOf(node: TestTokens): Promise<LiveVocabulary> {
     const tenant = { claim, name };
     const info = markOf(name);
     // Names that both have, and one that only this one has, so that lists of names tell whose they are.
-    const all = { users: [...users, `eve${info}`], channels: [...channels, `chat:${info}`] };
+    const all = { users: [...users, onlyOf(name), `eve${info}`], channels: [...channels, `chat:${info}`] };
     const tokens = new Map<string, string>();
     const grants = new Map<string, string>();
     for (const user of all.users) {

@@ -17,6 +17,11 @@ export function markOf(tenant: string): string {
   return `#${tenant}#`;
 }
 
+/** A user whom this tenant alone has, by a name that tells nobody so. */
+export function onlyOf(tenant: Tenant): string {
+  return tenant === 'acme' ? 'carla' : 'dora';
+}
+
 /** Of what a command is made. */
 export interface Vocabulary {
   readonly channels: readonly string[];

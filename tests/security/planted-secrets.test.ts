@@ -66,6 +66,8 @@ async function overWebSocket(node: StartedNode): Promise<void> {
     { connect: { token: plant(), data: { password: plant() } } },
     { connect: { token: `${(await node.token({ user: 'ann', info: plant() })).slice(0, -4)}AAAA` } },
     { connect: { token: await node.token({ user: 'ann', info: plant(), expiresAtMs: 1_000 }) } },
+    { connect: { token: `apikey:${plant()}` } },
+    { connect: { token: `apikey:${apiKey}`, data: plant() } },
     { publish: { channel: 'chat:a', data: plant() } },
   ];
   const refused = bad.map(async (command) => {
