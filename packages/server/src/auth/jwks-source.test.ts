@@ -2,14 +2,14 @@ import { Rejection } from '@tutti/protocol';
 import assert from 'node:assert/strict';
 import { createSecretKey } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { VirtualClock } from '@tutti/testkit';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import type { TokenIssuer } from '../config/token-issuer.ts';
 import { nullLog } from '../telemetry/null-telemetry.ts';
-import { refetchMinMs, setBytesMax } from './jwks-source.ts';
+import { JwksSource, refetchMinMs, setBytesMax } from './jwks-source.ts';
 import { JwtAuthenticator, type JwtAuthenticatorSettings } from './jwt-authenticator.ts';
 
 const timeout = 30_000;
@@ -242,4 +242,21 @@ test('S7: issuer and audience are checked, each issuer with its own', { timeout 
     'never',
     'only its own keys speak for an issuer',
   );
+});
+
+test('an issuer that does not answer does not keep a node that stops from its end', { timeout }, async (t) => {
+  const server = createServer(() => undefined);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/jwks.json`;
+  const asked = once(server, 'request') as Promise<[IncomingMessage]>;
+  // Its clock stands still: nothing but the end ends the question.
+  const settings = { url, refreshIntervalMs: 600_000, staleMaxMs: 3_600_000 };
+  const source = new JwksSource(settings, { clock: new VirtualClock(), log: nullLog });
+  source.open();
+  const [request] = await asked;
+  const cut = once(request.socket, 'close');
+  source.close();
+  await cut;
 });

@@ -42,7 +42,7 @@ export class JwksSource {
   #triedAtMs = -Infinity;
   #failures = 0;
   #timer: Timer | undefined;
-  #isClosed = false;
+  readonly #closing = new AbortController();
 
   constructor(settings: JwksSourceSettings, seams: { readonly clock: Clock; readonly log: Log }) {
     this.#settings = settings;
@@ -55,9 +55,10 @@ export class JwksSource {
     void this.#fetch();
   }
 
+  /** A fetch under way ends, too: a process that is about to end would wait for it. */
   close(): void {
-    this.#isClosed = true;
     this.#timer?.cancel();
+    this.#closing.abort();
   }
 
   /** Fitting keys; none: the issuer has no such key. Throws `KeysUnavailable`. */
@@ -98,7 +99,7 @@ export class JwksSource {
     this.#triedAtMs = this.#clock.monotonic();
     const { url } = this.#settings;
     try {
-      const keys = keysOfSet(await fetchJson(url, this.#clock), (reason) => {
+      const keys = keysOfSet(await fetchJson(url, this.#clock, this.#closing.signal), (reason) => {
         this.#log.debug({ url, reason }, 'a key of the issuer is not used');
       });
       if (keys.length === 0) throw new Error('the key set has no key that can be used');
@@ -106,7 +107,8 @@ export class JwksSource {
       return true;
     } catch (error) {
       this.#failures += 1;
-      if (this.#failures === 1) this.#log.warn({ url, error }, 'the keys of an issuer could not be fetched');
+      if (this.#failures === 1 && !this.#closing.signal.aborted)
+        this.#log.warn({ url, error }, 'the keys of an issuer could not be fetched');
       return false;
     } finally {
       this.#schedule();
@@ -126,7 +128,7 @@ export class JwksSource {
 
   #schedule(): void {
     this.#timer?.cancel();
-    if (this.#isClosed) return;
+    if (this.#closing.signal.aborted) return;
     const retryMs = Math.min(retryMsMax, 1_000 * 2 ** Math.min(this.#failures - 1, 10));
     const { refreshIntervalMs } = this.#settings;
     this.#timer = this.#clock.after(
@@ -138,15 +140,16 @@ export class JwksSource {
   }
 }
 
-/** No redirect, at most `setBytesMax`, within `fetchTimeoutMs`. Throws. */
-async function fetchJson(url: string, clock: Clock): Promise<unknown> {
+/** No redirect, at most `setBytesMax`, within `fetchTimeoutMs`, and not beyond `closing`. Throws. */
+async function fetchJson(url: string, clock: Clock, closing: AbortSignal): Promise<unknown> {
   const aborting = new AbortController();
   const timer = clock.after(fetchTimeoutMs, () => {
     aborting.abort(new Error(`no answer within ${fetchTimeoutMs} ms`));
   });
   try {
     const headers = { Accept: 'application/json' };
-    const response = await fetch(url, { redirect: 'error', signal: aborting.signal, headers });
+    const signal = AbortSignal.any([aborting.signal, closing]);
+    const response = await fetch(url, { redirect: 'error', signal, headers });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const parts: Uint8Array[] = [];
     let bytes = 0;
