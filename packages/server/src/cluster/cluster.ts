@@ -1,8 +1,8 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import type { Random } from '../core/random.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import type { ControlBus } from './control-bus.ts';
-import { bodyBytesMax, openEnvelope, parsed, sealEnvelope, type Envelope, type Opened } from './envelope.ts';
+import { bodyBytesMax, type ControlBus } from './control-bus.ts';
+import { openEnvelope, parsed, sealEnvelope, type Envelope, type Opened } from './envelope.ts';
 import { BadMessage, MessageFields } from './message-fields.ts';
 import { NodeTable } from './node-table.ts';
 import type { Peer, PeerEvents, Peers, ReadMessage, Survey } from './peers.ts';

@@ -40,6 +40,9 @@ export interface ControlBusEvents {
 /** Bytes of one message. Well below what servers take by default (NATS: 1 MiB). */
 export const controlMessageBytesMax = 256 * 1024;
 
+/** Of those, for what a message says; the rest is for what stands around it (`envelope.ts`). */
+export const bodyBytesMax: number = controlMessageBytesMax - 1_024;
+
 /** Names that every bus can address: no wildcard, no space, nothing that ends a subject. */
 export function isNodeName(name: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,62}[A-Za-z0-9])?$/.test(name) && !name.includes('..');

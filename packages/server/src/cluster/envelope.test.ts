@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { controlMessageBytesMax } from './control-bus.ts';
-import { bodyBytesMax, openEnvelope, sealEnvelope, type Envelope } from './envelope.ts';
+import { bodyBytesMax } from './control-bus.ts';
+import { openEnvelope, sealEnvelope, type Envelope } from './envelope.ts';
 import { BadMessage } from './message-fields.ts';
 
 const secret = 'a secret between the nodes of a test cluster';

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { controlMessageBytesMax, isNodeName } from './control-bus.ts';
+import { bodyBytesMax, controlMessageBytesMax, isNodeName } from './control-bus.ts';
 import { BadMessage, MessageFields } from './message-fields.ts';
 import type { Peer } from './peers.ts';
 
@@ -27,9 +27,6 @@ export interface Opened {
   readonly envelope: Envelope;
   readonly body: Uint8Array;
 }
-
-/** Bytes of a body that fit into a message, whatever its envelope says. */
-export const bodyBytesMax = controlMessageBytesMax - 1_024;
 
 const version = 1;
 const signedFlag = 1;

@@ -96,6 +96,16 @@ test('a client is subscribed and unsubscribed on whichever node it is; a refusal
   await assert.rejects(refused, /a connection may have 128 subscriptions/);
 });
 
+test('what the other nodes cannot be told of is refused, and done nowhere', async () => {
+  const scene = await Scene.start();
+  const ann = [await scene.connect(0, 'ann'), await scene.connect(1, 'ann')];
+  const data = Buffer.from(JSON.stringify('x'.repeat(250_000)));
+  const asked = scene.outcome(scene.first.subscribe({ user: 'ann' }, 'chat:x', { data }), 3_000);
+  await assert.rejects(asked, /other nodes/);
+  for (const { replies } of ann) assert.ok(!replies.some(({ push }) => push?.subscribe));
+  assert.equal(scene.nodes[0]?.core.counters.snapshot().bugs, 0);
+});
+
 test('credentials are refreshed on every node', async () => {
   const scene = await Scene.start();
   const ann = await scene.connect(1, 'ann');

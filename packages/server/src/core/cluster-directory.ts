@@ -1,4 +1,5 @@
-import { Rejection, unsubscribes, disconnects, type DisconnectKind } from '@tutti/protocol';
+import { Rejection, rejections, unsubscribes, disconnects, type DisconnectKind } from '@tutti/protocol';
+import { bodyBytesMax } from '../cluster/control-bus.ts';
 import type { Peers } from '../cluster/peers.ts';
 import { matchesPattern } from '../config/channel-pattern.ts';
 import {
@@ -86,12 +87,21 @@ export class ClusterDirectory {
   }
 
   async #steer(question: Exclude<DirectoryQuestion, { verb: 'connections' | 'channels' }>): Promise<Reached> {
-    const there = this.#peers.survey(topic, writtenQuestion(question), readSteered);
+    const asked = writtenQuestion(question);
+    this.#mustCarry(asked);
+    const there = this.#peers.survey(topic, asked, readSteered);
     const [here, { answers, silent }] = await Promise.all([this.#do(question), there]);
     const all = [here, ...answers.map(({ answer }) => answer)];
     const refusal = all.find((one) => one.refusal !== undefined)?.refusal;
     if (refusal !== undefined) throw refusal;
     return { count: all.reduce((sum, one) => sum + one.count, 0), silent };
+  }
+
+  /** Asked before anything is done, so that it is done everywhere or nowhere. Throws `Rejection`. */
+  #mustCarry(asked: unknown): void {
+    if (this.#peers.others.length === 0 || Buffer.byteLength(JSON.stringify(asked)) <= bodyBytesMax) return;
+    const message = `the other nodes can be told ${bodyBytesMax} bytes: less data, or fewer clients to spare`;
+    throw new Rejection(rejections.limitExceeded, message);
   }
 
   async #answer(question: DirectoryQuestion): Promise<unknown> {
