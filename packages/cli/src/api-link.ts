@@ -34,7 +34,7 @@ export async function withApi<R>(
     return await use(new TuttiApi({ url: origin, key, ...(tenant === undefined ? {} : { tenant }) }));
   } catch (error) {
     if (error instanceof ApiUnavailable)
-      throw await explainNoConnection(url, { code: 0, reason: error.message, hasToken: true });
+      throw await explainNoConnection(url, { code: 0, reason: error.message, tokenOrigin: 'given' });
     if (error instanceof ApiError) throw explained(error, method);
     throw error;
   }

@@ -45,21 +45,35 @@ function remedies({ code }: TuttiError, verb: Verb, channel: string): string[] {
   }
 }
 
+/** Where the token of a command came from; `dev`: signed with the key that `tutti dev` made in the data folder. */
+export type TokenOrigin = 'none' | 'given' | 'configured' | 'dev';
+
+const tokenRemedies: Readonly<Record<TokenOrigin, readonly string[]>> = {
+  none: ['Make one with `tutti token`, where the configuration of the server is; or give one with --token.'],
+  given: ['Make one with `tutti token`, where the configuration of the server is; or ask whoever made this one.'],
+  configured: [
+    'It was signed with the key of the configuration here. Is it that of the server? Or is its user revoked?',
+  ],
+  dev: [
+    'It was signed with the key of `tutti dev`, as the configuration here has none with a secret.',
+    'Give one that the backend or the login service of this server made: --token or TUTTI_TOKEN.',
+  ],
+};
+
 /** Why there is no connection: a WebSocket alone does not say, so the server's health is asked too. */
 export async function explainNoConnection(
   url: string,
-  failure: { code: number; reason: string; hasToken: boolean },
+  failure: { code: number; reason: string; tokenOrigin: TokenOrigin },
 ): Promise<CliError> {
   const { origin, host } = new URL(url.replace(/^ws/, 'http'));
   if (failure.code === 3500 || failure.code === rejections.tokenExpired.code) {
-    const what = failure.hasToken ? `refused the token: ${failure.reason}` : 'asks for a token';
-    return new CliError(`${host} ${what}`, {
-      remedies: ['Make one with `tutti token`, where the configuration of the server is; or give one with --token.'],
-    });
+    const what = failure.tokenOrigin === 'none' ? 'asks for a token' : `refused the token: ${failure.reason}`;
+    return new CliError(`${host} ${what}`, { remedies: [...tokenRemedies[failure.tokenOrigin]] });
   }
   const health = await probe(origin);
   if (health === 'alive') {
-    return new CliError(`${host} is a server, and refused the connection: ${failure.reason} (code ${failure.code})`, {
+    const reason = failure.reason === '' ? 'it gave no reason' : failure.reason;
+    return new CliError(`${host} is a server, and refused the connection: ${reason} (code ${failure.code})`, {
       remedies: ['Its log says why; start it with --log-level debug for more.'],
     });
   }
@@ -78,7 +92,8 @@ export async function explainNoConnection(
       ],
     });
   }
-  return new CliError(`no connection to ${host}: ${health ?? failure.reason}`, {
+  const reason = health ?? (failure.reason === '' ? 'it cannot be reached' : failure.reason);
+  return new CliError(`no connection to ${host}: ${reason}`, {
     remedies: ['Is this a Tutti server, and reachable from here? Is the server running? Start one: npx tutti dev'],
   });
 }

@@ -51,6 +51,11 @@ export function anyConfig(
 
 export type SecretKey = Extract<TokenKey, { secret: string }>;
 
+/** Whether `signingKey` has nothing but the development secret, which no node of `tutti serve` believes. */
+export function hasOnlyDevKey({ settings }: LoadedConfig): boolean {
+  return settings.tokenHmacSecret === '' && !settings.tokenKeys.some((key) => 'secret' in key);
+}
+
 /** A key to sign with: the first configured one with a secret, else the data folder's development secret. */
 export function signingKey(config: LoadedConfig): SecretKey | undefined {
   const configured = config.settings.tokenKeys.find((key) => 'secret' in key);

@@ -4,8 +4,8 @@ import type { Settings } from '@tutti/server/config';
 import type { Command } from 'commander';
 
 import { usageError } from './cli-error.ts';
-import { explain, explainNoConnection } from './explain.ts';
-import { anyConfig, signingKey, type Surroundings } from './local-config.ts';
+import { explain, explainNoConnection, type TokenOrigin } from './explain.ts';
+import { anyConfig, hasOnlyDevKey, signingKey, type Surroundings } from './local-config.ts';
 import { addTenantFlag, tenantClaims } from './own-tenant.ts';
 import { addSettingsFlags } from './settings-flags.ts';
 
@@ -34,12 +34,12 @@ export async function withServer<R>(
   wish: Wish,
   use: (client: Tutti) => Promise<R>,
 ): Promise<R> {
-  const { url, token } = await target(flags, around, wish);
+  const { url, token, tokenOrigin } = await target(flags, around, wish);
   const client = new Tutti(url, { ...(token === undefined ? {} : { token }), name: 'tutti-cli' });
   // Connection errors are told by `connected`; a listener keeps them from being thrown as unhandled.
   client.on('error', () => undefined);
   try {
-    await connected(client, url, token !== undefined);
+    await connected(client, url, tokenOrigin);
     return await use(client);
   } catch (error) {
     if (error instanceof TuttiError) throw explain(error, wish);
@@ -50,21 +50,21 @@ export async function withServer<R>(
 }
 
 /** Resolves once connected. The first failure counts: who types a command wants to know, not wait. */
-async function connected(client: Tutti, url: string, hasToken: boolean): Promise<void> {
+async function connected(client: Tutti, url: string, tokenOrigin: TokenOrigin): Promise<void> {
   const failure = await new Promise<{ code: number; reason: string } | undefined>((resolve) => {
     client.on('state', ({ to, code, reason }) => {
       if (to === 'connected') resolve(undefined);
       else if (to === 'waiting' || to === 'disconnected') resolve({ code, reason });
     });
   });
-  if (failure !== undefined) throw await explainNoConnection(url, { ...failure, hasToken });
+  if (failure !== undefined) throw await explainNoConnection(url, { ...failure, tokenOrigin });
 }
 
 async function target(
   flags: Readonly<Record<string, unknown>>,
   { env, cwd }: Surroundings,
   wish: Wish,
-): Promise<{ url: string; token: string | undefined }> {
+): Promise<{ url: string; token: string | undefined; tokenOrigin: TokenOrigin }> {
   const given = text(flags['token']) ?? text(env['TUTTI_TOKEN']);
   const config = await anyConfig('serve', flags, { env, cwd });
   const url = givenUrl(flags, { env }, config.settings);
@@ -72,7 +72,7 @@ async function target(
   if (key === undefined) {
     if (flags['tenant'] !== undefined)
       throw usageError('--tenant is for a token that is made here; one that is given says itself whose it is');
-    return { url, token: given };
+    return { url, token: given, tokenOrigin: given === undefined ? 'none' : 'given' };
   }
   const { tokenIssuer, tokenAudience } = config.settings;
   const token = await mintToken(
@@ -87,7 +87,7 @@ async function target(
     },
     key,
   );
-  return { url, token };
+  return { url, token, tokenOrigin: hasOnlyDevKey(config) ? 'dev' : 'configured' };
 }
 
 /** The WebSocket endpoint that flags and environment name, else that of the configured port here. Throws a usage error. */
