@@ -46,6 +46,15 @@ test('help names every command and the exit codes; the bare command shows it', a
   assert.deepEqual(bare, asked);
 });
 
+test('a group without one of its commands shows its help', async () => {
+  for (const group of ['config', 'webhooks']) {
+    const bare = await inProcess([group]);
+    assert.deepEqual(bare, await inProcess([group, '--help']));
+    assert.match(bare.stdout, /Commands:/);
+    assert.equal(bare.code, 0);
+  }
+});
+
 test('the help of serve lists the options of a node with their defaults, and no secret', async () => {
   const { stdout } = await tutti(['serve', '--help']);
   assert.match(stdout, /--ping-interval <duration>/);
@@ -60,6 +69,7 @@ const misunderstood: [string[], RegExp][] = [
   [['token', '--user', 'a', '--expires', 'soon'], /--expires must be a duration/],
   [['token', '--user', 'a', '--caps', 'chat:*=shout'], /shout is no verb/],
   [['token', '--user', 'a', '--channel', 'b', '--caps', 'c=publish'], /opens one channel/],
+  [['token', '--user', 'a', '--channel', ''], /--channel must name a channel/],
   [['token', '--user', 'a', '--info', '{'], /--info must be JSON/],
   [['sub', 'a', '--count', '0'], /--count must be/],
   [['sub', 'a', '--url', 'ftp://x'], /no address of a server/],

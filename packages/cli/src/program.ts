@@ -38,6 +38,9 @@ export async function run(argv: readonly string[], options: RunOptions): Promise
     await program(options, output).parseAsync(words, { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
+    // A group without one of its commands, such as `tutti config`: the same question as the bare command.
+    if (error instanceof CommanderError && error.code === 'commander.help')
+      return await run([...argv, '--help'], options);
     if (error instanceof CommanderError) return failedParse(error, output);
     if (error instanceof CliError) {
       output.fail(error);

@@ -15,7 +15,9 @@ export function presenceCommand(command: Command, context: Context): void {
     const output = context.output();
     await withServer({ ...flags }, context, { verb: 'presence', channels: [channel] }, async (client) => {
       if (flags.stats !== true) {
-        for (const { user, client: id, conn_info: info } of Object.values(await client.presence(channel))) {
+        const members = Object.values(await client.presence(channel));
+        if (members.length === 0) output.note(`nobody is in ${plain(channel)}`);
+        for (const { user, client: id, conn_info: info } of members) {
           const name = output.paint('green', plain(user === '' ? 'anonymous' : user));
           const shownInfo = info === undefined ? '' : ` ${plain(JSON.stringify(info))}`;
           output.result(

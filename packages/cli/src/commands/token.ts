@@ -76,6 +76,7 @@ function draftOf(flags: Flags, caps: readonly string[]): TokenDraft {
   if (flags.channel !== undefined && (caps.length > 0 || flags.channels !== undefined)) {
     throw usageError('a subscription token (--channel) opens one channel, and carries no --caps or --channels');
   }
+  if (flags.channel === '') throw usageError('--channel must name a channel, such as chat:general');
   const expiresAtMs = expiryOf(flags.expires);
   return {
     user: flags.user,
