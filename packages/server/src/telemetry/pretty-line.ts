@@ -18,7 +18,24 @@ export function prettyLine(
 
 function shownValue(value: unknown): string {
   if (typeof value === 'string') return /^[\w@%+=:,./-]+$/.test(value) ? value : plain(JSON.stringify(value));
+  const reason = faultReason(value);
+  if (reason !== undefined) return plain(JSON.stringify(reason));
   return plain(JSON.stringify(value) ?? 'undefined');
+}
+
+/**
+ * What a fault and its causes say. A fault is something outside that failed, so where in the code it was met tells
+ * its reader nothing; JSON lines have that, and other errors keep it here.
+ */
+function faultReason(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || !('seam' in value)) return undefined;
+  const reasons: string[] = [];
+  for (let error: unknown = value; typeof error === 'object' && error !== null && 'message' in error;) {
+    const message = String(error.message);
+    if (!reasons.some((reason) => reason.includes(message))) reasons.push(message);
+    error = 'cause' in error ? error.cause : undefined;
+  }
+  return reasons.length === 0 ? undefined : reasons.join(': ');
 }
 
 /** Control characters would let a hostile name forge a line or steer the terminal. */

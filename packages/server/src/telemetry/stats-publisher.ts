@@ -54,6 +54,8 @@ export class StatsPublisher {
   readonly #startedMs: number;
   #timer: Timer | undefined;
   #last: Sample | undefined;
+  /** While an engine is away each second fails for the same reason: it is told once. */
+  #isFailing = false;
 
   constructor(options: StatsPublisherOptions) {
     this.#options = options;
@@ -82,9 +84,15 @@ export class StatsPublisher {
     });
     if (last === undefined) return;
     const data = Buffer.from(JSON.stringify(this.#stats(last, now)));
-    node.publish(statsChannel, { data }).catch((error: unknown) => {
-      log.warn({ error }, 'the figures could not be published');
-    });
+    node.publish(statsChannel, { data }).then(
+      () => {
+        this.#isFailing = false;
+      },
+      (error: unknown) => {
+        if (!this.#isFailing) log.warn({ error }, 'the figures could not be published; told again once they could');
+        this.#isFailing = true;
+      },
+    );
   }
 
   #sample(): Sample {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { VirtualClock } from '@tutti/testkit';
+import { Fault } from '../core/fault.ts';
 import { Counters } from './counters.ts';
 import { nullLog, nullTelemetry } from './null-telemetry.ts';
 import { PinoLog, type LogOptions } from './pino-log.ts';
@@ -108,6 +109,19 @@ test('lines for people are coloured only when asked', () => {
   const colored = capture({ pretty: true, color: true });
   colored.log.info({}, 'listening');
   assert.ok((colored.lines[0] ?? '').includes('\u001b[36mINFO'));
+});
+
+test('for people a fault is what it and its causes say, once each; for machines it is all of it', () => {
+  const cause = new Fault('broker', 'connect ECONNREFUSED 127.0.0.1:6379', { retryable: true });
+  const error = new Fault('revocation', 'the list could not be read', { retryable: true, cause });
+  const people = capture({ pretty: true });
+  people.log.warn({ error }, 'later');
+  assert.match(people.lines[0] ?? '', /error="the list could not be read: connect ECONNREFUSED 127\.0\.0\.1:6379"\n$/);
+  const machines = capture();
+  machines.log.warn({ error }, 'later');
+  assert.match(machines.lines[0] ?? '', /"stack":"Fault: the list/);
+  people.log.error({ error: new TypeError('a bug') }, 'bug');
+  assert.match(people.lines[1] ?? '', /TypeError: a bug\\n/);
 });
 
 test('counters add up, and a snapshot does not change afterwards', () => {
