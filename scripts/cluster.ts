@@ -146,7 +146,7 @@ function say(port: number, nodes: readonly RunningNode[], folder: string): void 
 ${rows.join('\n')}
 
   kill one and watch the page: kill -9 ${nodes.at(-1)?.pid}
-  how they are: npx tutti nodes --url http://127.0.0.1:${first?.port} --data-dir ${join(folder, first?.name ?? '')}
+  how they are: npx tutti nodes --url http://127.0.0.1:${port} --data-dir ${join(folder, first?.name ?? '')}
   Ctrl-C ends everything.
 
 `);

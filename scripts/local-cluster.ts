@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { devApiKeyFile } from '@tutti/server/config';
 import { configureNginx } from '@tutti/testkit/proxies';
 import { freePort } from '@tutti/testkit/spawn-node';
 import { root } from './files.ts';
@@ -20,6 +22,8 @@ export interface RunningNode {
 /** Nodes and nginx as processes of this machine, their files in `folder`; what they log goes to standard error. */
 export class LocalCluster {
   readonly #folder: string;
+  /** One for all nodes, so that whichever nginx chooses takes it. */
+  readonly #apiKey = randomBytes(48).toString('base64url');
   readonly #children = new Set<ChildProcess>();
   #isEnding = false;
 
@@ -30,8 +34,11 @@ export class LocalCluster {
   /** Resolves when it is ready. A node that is not the first has no ticker, and does not repeat what the first one warns of. */
   async startNode(name: string, engine: string, isFirst: boolean): Promise<RunningNode> {
     const port = await freePort();
+    const dataDir = join(this.#folder, name);
+    await mkdir(dataDir, { recursive: true });
+    await writeFile(join(dataDir, devApiKeyFile), `${this.#apiKey}\n`, { mode: 0o600 });
     const args = ['packages/cli/src/main.ts', 'dev', '--node-name', name, '--port', String(port)];
-    args.push('--engine', engine, '--data-dir', join(this.#folder, name), '--trusted-proxies', '127.0.0.1');
+    args.push('--engine', engine, '--data-dir', dataDir, '--trusted-proxies', '127.0.0.1');
     if (!isFirst) args.push('--no-demo');
     const child = this.#spawn(process.execPath, args, `node ${name}`, isFirst);
     await this.#answering(child, `http://127.0.0.1:${port}/ready`);
