@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { ResponseHead, type RawWire, type WireOwner } from './raw-wire.ts';
 
+/** The node keeps them for 5 s. */
+const idleMsMax = 4_000;
+
 export type StreamName = 'sse' | 'http_stream' | 'uni_sse';
 
 /** Body bytes out of `Transfer-Encoding: chunked` (RFC 9112 section 7.1). */
@@ -43,7 +46,8 @@ export class StreamWire implements RawWire {
   readonly #query: string;
   readonly #head = new ResponseHead('200');
   readonly #body = new Dechunker();
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  /** A connection that is idle is given up before the node does it, as browsers do. */
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1, timeout: idleMsMax });
   #address: { session: string; node: string } | undefined;
   #hasConnected = false;
   readonly #waiting: string[] = [];
