@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Position } from '@tutti/protocol';
+import { validateJson } from '@tutti/protocol/json';
 import { namesOf, resumedFrom, uniOpening, type UniOpening } from './uni-opening.ts';
 
 /** What one poll asks for. */
@@ -33,7 +34,8 @@ export function readPollOpening(
 ): PollOpening | string {
   const asked = request.method === 'POST' ? askedByBody(body) : askedByQuery(query);
   if (typeof asked === 'string') return asked;
-  const seconds = asked.wait === undefined ? waitMsMax / 1_000 : Number(asked.wait);
+  const { wait = waitMsMax / 1_000 } = asked;
+  const seconds = typeof wait === 'number' || typeof wait === 'string' ? Number(wait) : NaN;
   if (!(seconds >= 0)) return 'wait is a number of seconds';
   const known = tagsOf(request.headers['if-none-match']);
   // The tag of an answer is its cursor: a reader that knows HTTP needs no other.
@@ -68,6 +70,8 @@ const bodyShape =
 function askedByBody(body: Buffer): PollAsked | string {
   let parsed: unknown;
   try {
+    // Within its bounds: what is nested deeply is parsed, and cannot be written again (S13).
+    validateJson(body);
     parsed = JSON.parse(body.toString());
   } catch {
     return bodyShape;

@@ -300,3 +300,18 @@ test('S15: a hostile peer that answers what it has not read gains one window for
   assert.match(source.events.at(-1)?.data ?? '', /"code":3501/);
   assert.ok(bytesOf(source) < 64 * 1024);
 });
+
+test('S13: a poll that nobody can read is refused, and gives its place back', { timeout }, async (t) => {
+  const node = await start(t, { connectionsPerAddressMax: 2 });
+  const deep = `${'['.repeat(12_000)}${']'.repeat(12_000)}`;
+  for (const extra of [`"data":${deep}`, `"wait":${deep}`, '"wait":{"valueOf":1,"toString":1}', '"wait":[1]']) {
+    for (let i = 0; i < 3; i += 1) {
+      const answer = await post(node, '/connection/poll', `{"channels":["log:a"],${extra}}`);
+      assert.equal(answer.status, 400, `${extra.slice(0, 20)}, ${i}`);
+      await answer.text();
+    }
+  }
+  const good = await post(node, '/connection/poll', '{"channels":["log:a"],"wait":0}');
+  assert.equal(good.status, 200);
+  await good.text();
+});

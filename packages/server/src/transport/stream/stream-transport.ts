@@ -143,7 +143,10 @@ export class StreamTransport implements Transport {
     const foreign = gate.checkPage(request);
     if (foreign !== undefined) return { ...foreign, headers: closing };
     places.take(address);
-    const opening = await this.#read(request);
+    const opening = await this.#read(request).catch((error: unknown) => {
+      places.give(address);
+      throw error;
+    });
     if (opening === 'cut off' || response.destroyed) {
       places.give(address);
       response.destroy();
