@@ -11,8 +11,9 @@ export interface LastSeen {
   start(): Promise<void>;
 
   /**
-   * At most `seenChangesMax` changes. When it resolves, every `read` begun from then on, on any node, has them.
-   * Throws `Fault`, within seconds: then any part of it may be kept.
+   * At most `seenChangesMax` changes. When it resolves, every `read` begun from then on, on any node, has them; but
+   * where the store has copies, one that lags may answer for a moment with what was before. Throws `Fault`, within
+   * seconds: then any part of it may be kept.
    */
   write(batch: SeenBatch): Promise<void>;
 
