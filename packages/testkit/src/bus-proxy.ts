@@ -81,7 +81,8 @@ export class BusProxy {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#sockets.delete(socket);
-      other.destroy();
+      // What was said before the end still arrives.
+      other.destroySoon();
     });
   }
 
