@@ -1,3 +1,4 @@
+import { exampleSecretWarnings } from './example-secrets.ts';
 import type { Namespace } from './namespace.ts';
 import type { OptionSpec, OptionTable } from './option-spec.ts';
 import { isStructure, settingKey } from './option-spec.ts';
@@ -38,6 +39,7 @@ export function resolveSettings(layers: readonly Layer[]): Resolved {
   const { values, sources, problems, warnings } = resolveTable(options, layers);
   // The table's derived type is what resolveTable fills in, entry by entry.
   const settings = Object.fromEntries(values) as unknown as Settings;
+  warnings.push(...exampleSecretWarnings(settings));
   return { settings, sources: sources as ReadonlyMap<OptionName, Source>, problems, warnings };
 }
 
