@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { controlMessageBytesMax } from './control-bus.ts';
-import { bodyBytesMax } from './control-bus.ts';
+import { bodyBytesMax, controlMessageBytesMax } from './control-bus.ts';
 import { openEnvelope, sealEnvelope, type Envelope } from './envelope.ts';
 import { BadMessage } from './message-fields.ts';
 
