@@ -315,3 +315,27 @@ test('S13: a poll that nobody can read is refused, and gives its place back', { 
   assert.equal(good.status, 200);
   await good.text();
 });
+
+test(
+  'CON-1: an answer that is lost ends the stream once nothing more comes, and not others',
+  { timeout },
+  async (t) => {
+    const node = await start(t, { pingIntervalMs: 2_000, pongTimeoutMs: 1_500 });
+    const [loses, answers] = [await talk(t, node, 'ann'), await talk(t, node, 'bob')];
+    const answerAll = ({ source, session, node: name }: Talk, lost: number): NodeJS.Timeout => {
+      let answered = 0;
+      return setInterval(() => {
+        const pings = source.events.filter(({ data }) => data === pong).length;
+        for (; answered < pings; answered += 1) {
+          if (answered >= lost) void emulate(node, { session, node: name, data: pong });
+        }
+      }, 10);
+    };
+    const timers = [answerAll(loses, 1), answerAll(answers, 0)];
+    t.after(() => timers.forEach((timer) => clearInterval(timer)));
+    await loses.source.ended;
+    assert.match(loses.source.events.at(-1)?.data ?? '', /"code":3012/);
+    const before = answers.source.events.length;
+    await eventually(() => answers.source.events.length >= before + 2, { what: 'pings of the other' });
+  },
+);
