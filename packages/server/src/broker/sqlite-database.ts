@@ -101,8 +101,10 @@ function writePid(dataDir: string): void {
 
 function readPid(dataDir: string): string | undefined {
   try {
-    const text = readFileSync(join(dataDir, pidName), 'utf8').trim();
-    return /^\d{1,10}$/.test(text) ? text : undefined;
+    const written: unknown = JSON.parse(readFileSync(join(dataDir, pidName), 'utf8'));
+    // The command `tutti` writes more about its node into the same file.
+    const pid = typeof written === 'object' && written !== null && 'pid' in written ? written.pid : written;
+    return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? String(pid) : undefined;
   } catch {
     return undefined; // the holder may not have written it yet
   }

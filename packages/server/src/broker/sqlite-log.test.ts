@@ -95,13 +95,16 @@ test('a second process is refused, and told the folder and who holds it', { time
   const holder = spawnHolder(dataDir);
   context.after(() => holder.kill('SIGKILL'));
   await once(holder.stdout, 'data');
-  const refused = makeBroker(dataDir);
-  await assert.rejects(refused.start({ publication: () => {} }), (error) => {
-    assert.ok(error instanceof Fault && !error.retryable);
-    assert.ok(error.message.includes(dataDir), error.message);
-    assert.ok(error.message.includes(`process ${holder.pid}`), error.message);
-    return true;
-  });
+  // As a node writes it, and as the command `tutti` does for `tutti drain`.
+  for (const written of [`${holder.pid}\n`, JSON.stringify({ pid: holder.pid, began: '', url: '', metricsUrl: '' })]) {
+    writeFileSync(join(dataDir, 'tutti.pid'), written);
+    await assert.rejects(makeBroker(dataDir).start({ publication: () => {} }), (error) => {
+      assert.ok(error instanceof Fault && !error.retryable);
+      assert.ok(error.message.includes(dataDir), error.message);
+      assert.ok(error.message.includes(`process ${holder.pid}`), error.message);
+      return true;
+    });
+  }
   // The lock dies with its process; the file that names it stays and must not matter.
   holder.kill('SIGKILL');
   await once(holder, 'exit');
