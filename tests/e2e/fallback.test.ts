@@ -188,3 +188,29 @@ describe('the SDK without WebSocket', { concurrency: true }, () => {
     await followed.events.count('publication', 1);
   });
 });
+
+for (const { transport, codec } of ways) {
+  test(`BP-2, DEL-2: heavy traffic over ${transport} in ${codec} arrives whole, and is confirmed`, async (t) => {
+    const busy = await startNode({ namespaces: { log: { historySize: 1_000 } } });
+    const proxy = await HttpProxy.start({ target: busy, upgrades: 'refuse' });
+    const url = `${proxy.url}/connection/websocket`;
+    const client = await connectClient(busy, { user: 'ann', url, transports: [transport], codec });
+    t.after(async () => {
+      client.close();
+      await proxy.close();
+      await busy.close();
+    });
+    const followed = await client.follow('log:heavy');
+    const before = proxy.seen.length;
+    const text = 'x'.repeat(10_000);
+    for (const n of upTo(400)) await busy.server.publish('log:heavy', { n, text });
+    const seen = await followed.events.count('publication', 400, 60_000);
+    assert.deepEqual(
+      seen.map(({ offset }) => offset),
+      upTo(400),
+    );
+    assert.equal(client.events.all('connected').length, 1, 'it was never cut');
+    const answers = proxy.seen.length - before;
+    assert.ok(answers >= 4 && answers <= 250, `${answers} requests`);
+  });
+}
