@@ -78,9 +78,22 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
 
 /** Fails over about 2 seconds after the master is gone. */
 export async function startRedisSentinels(options: RedisOptions = {}): Promise<RedisSentinels> {
+  const started: RedisServer[] = [];
+  try {
+    return await startedSentinels(options, started);
+  } catch (error) {
+    await Promise.all(started.map((each) => each.close()));
+    throw error;
+  }
+}
+
+/** `started`: what runs by then, to be closed where the rest does not come. */
+async function startedSentinels(options: RedisOptions, started: RedisServer[]): Promise<RedisSentinels> {
   const first = await startRedis(options);
+  started.push(first);
   const replicaOf = [...(options.config ?? []), `replicaof 127.0.0.1 ${first.port}`, 'repl-diskless-sync-delay 0'];
   const second = await startRedis({ ...options, config: replicaOf });
+  started.push(second);
   await eventually(() => second.command('INFO', 'replication').includes('master_link_status:up'), {
     what: 'the replica is in step',
   });
@@ -99,6 +112,7 @@ export async function startRedisSentinels(options: RedisOptions = {}): Promise<R
       { config, ...(options.sentinelPassword === undefined ? {} : { password: options.sentinelPassword }) },
       '--sentinel',
     );
+    started.push(sentinel);
     await sentinel.start();
     return sentinel;
   };
