@@ -72,6 +72,13 @@ test('dev: publish, subscribe, history and presence; then SIGTERM ends it with 0
       ['plain text', 2],
     ],
   );
+  const personal = run(['sub', 'personal:ann', '--user', 'ann', '--count', '1']);
+  await personal.printed(/"type":"subscribed","channel":"personal:ann"/);
+  await run(['pub', 'personal:ann', '"for ann"']).finished();
+  const forAnn = await personal.finished();
+  assert.equal(forAnn.code, 0, forAnn.stderr);
+  assert.equal(lines(forAnn).at(-1)?.['data'], 'for ann', 'a channel that the server subscribes is heard, too');
+
   const past = lines(await run(['history', 'chat:general', '--reverse', '--limit', '1']).finished());
   assert.deepEqual(
     past.map(({ type, offset }) => [type, offset]),

@@ -1,4 +1,5 @@
-import { TuttiError, type MemberChange, type Subscription, type Tutti } from '@tutti/client';
+import { TuttiError, type MemberChange, type ReceivedPublication, type Subscription, type Tutti } from '@tutti/client';
+import { rejections } from '@tutti/protocol';
 import type { Command } from 'commander';
 
 import { usageError } from '../cli-error.ts';
@@ -31,15 +32,32 @@ async function follow(client: Tutti, channels: readonly string[], count: number,
   const stop = stopRequested();
   let left = count;
   const ended = new Promise<void>((resolve, reject) => {
+    const show = (publication: ReceivedPublication): void => {
+      if (left <= 0) return;
+      showPublication(publication, output);
+      left -= 1;
+      if (left === 0) resolve();
+    };
+    // Personal channels, and those that the token names: there already, and told by the client.
+    const given = new Set<string>();
+    client.on('publication', (publication) => {
+      if (given.has(publication.channel)) show(publication);
+    });
+    client.on('unsubscribed', ({ channel, code, reason }) => {
+      if (given.has(channel)) reject(new TuttiError(code, reason));
+    });
     for (const channel of new Set(channels)) {
       const subscription = client.subscribe(channel);
-      subscription.on('publication', (publication) => {
-        if (left <= 0) return;
-        showPublication(publication, output);
-        left -= 1;
-        if (left === 0) resolve();
+      subscription.on('publication', show);
+      subscription.on('unsubscribed', ({ code, reason }) => {
+        if (code !== rejections.alreadySubscribed.code) {
+          reject(new TuttiError(code, reason));
+          return;
+        }
+        given.add(channel);
+        if (output.json) output.result({ type: 'subscribed', channel, recovered: false }, '');
+        else output.note(`the server has subscribed this connection to ${plain(channel)} by itself`);
       });
-      subscription.on('unsubscribed', ({ code, reason }) => reject(new TuttiError(code, reason)));
       tellRest(subscription, output);
     }
     client.on('state', ({ to, reason, code }) => {
