@@ -79,6 +79,10 @@ test('dev: publish, subscribe, history and presence; then SIGTERM ends it with 0
   assert.equal(forAnn.code, 0, forAnn.stderr);
   assert.equal(lines(forAnn).at(-1)?.['data'], 'for ann', 'a channel that the server subscribes is heard, too');
 
+  const broken = await run(['pub', 'typing:general', '{"text":']).finished();
+  assert.equal(broken.code, 0);
+  assert.match(broken.stderr, /begins as JSON does and is none/);
+
   const past = lines(await run(['history', 'chat:general', '--reverse', '--limit', '1']).finished());
   assert.deepEqual(
     past.map(({ type, offset }) => [type, offset]),

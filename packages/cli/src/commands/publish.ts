@@ -30,6 +30,8 @@ export function publishCommand(command: Command, context: Context): void {
   ).action(async (channel: string, written: string, flags: Flags) => {
     const output = context.output();
     const data = parseData(written === '-' ? await readText(process.stdin) : written);
+    if (typeof data === 'string' && /^[{[]/.test(data))
+      output.warn('the data begins as JSON does and is none: it is published as text');
     const options = publishOptions(flags);
     const result = await withServer({ ...flags }, context, { verb: 'publish', channels: [channel] }, (client) =>
       client.publish(channel, data, options),
