@@ -27,6 +27,7 @@ test('CON-1: a peer that answers lives on, and is pinged each interval', () => {
   heartbeat.start(0, 1);
   for (let at = 25_000; at <= 250_000; at += 25_000) {
     assert.equal(heartbeat.due(at), 'ping');
+    heartbeat.pinged(at);
     assert.ok(heartbeat.pong());
     assert.equal(heartbeat.due(at + 24_999), 'nothing');
   }
@@ -36,7 +37,8 @@ test('a pong that nobody asked for is told apart', () => {
   const heartbeat = new Heartbeat(testLimits);
   heartbeat.start(0, 1);
   assert.equal(heartbeat.pong(), false);
-  heartbeat.due(25_000);
+  assert.equal(heartbeat.due(25_000), 'ping');
+  heartbeat.pinged(25_000);
   assert.equal(heartbeat.pong(), true);
   assert.equal(heartbeat.pong(), false);
 });
@@ -57,6 +59,17 @@ test('CON-1: where marks are pings, too, the answers before its own are no answe
   assert.equal(heartbeat.pong(), true);
   assert.equal(heartbeat.due(28_000), 'nothing');
   assert.deepEqual([heartbeat.pong(), heartbeat.pong()], [true, false], 'the mark behind it, and nothing more');
+});
+
+test('CON-1: who reads slowly may answer two pings one after the other', () => {
+  const heartbeat = new Heartbeat(testLimits);
+  heartbeat.start(0, 1);
+  for (let now = 25_000; now <= 50_000; now += 5_000) {
+    if (heartbeat.due(now) === 'ping') heartbeat.pinged(now);
+    heartbeat.alive(now);
+  }
+  assert.deepEqual([heartbeat.pong(), heartbeat.pong(), heartbeat.pong()], [true, true, false]);
+  assert.equal(heartbeat.due(74_999), 'nothing');
 });
 
 test('CON-1: a ping that is late by a tick of the wheel does not make the end later by another', () => {

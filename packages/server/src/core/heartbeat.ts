@@ -12,7 +12,7 @@ export class Heartbeat {
   readonly #connection: Pick<Connection, 'isOneWay' | 'protocolPings'>;
   #pingAt = Infinity;
   #pongBy = Infinity;
-  /** Answers until that to the last ping of ours: where marks are pings as well, they come for the oldest first. */
+  /** Answers until that to the last ping of ours: they come for the oldest first, and marks may be pings as well. */
   #pongsLeft = 0;
 
   /** From a peer that only listens no pong is waited for. */
@@ -39,13 +39,13 @@ export class Heartbeat {
   /** The ping that was due has left. */
   pinged(nowMs: number): void {
     this.busyAtMs = nowMs;
-    this.#pongsLeft = this.#connection.protocolPings?.waiting ?? 1;
+    this.#pongsLeft = this.#connection.protocolPings?.waiting ?? this.#pongsLeft + 1;
   }
 
   /** False: nobody had asked. */
   pong(): boolean {
     const { protocolPings: pings } = this.#connection;
-    const wasAsked = pings?.answered() ?? this.#pongBy !== Infinity;
+    const wasAsked = pings?.answered() ?? this.#pongsLeft > 0;
     if (wasAsked) this.#pongsLeft -= 1;
     if (this.#pongsLeft <= 0) this.#pongBy = Infinity;
     return wasAsked;

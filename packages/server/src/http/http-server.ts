@@ -32,7 +32,11 @@ export interface HttpOptions extends Pick<DispatchOptions, 'routes' | 'upgrades'
 
 const headerBytesMax = 8 * 1024;
 const headersMax = 100;
-const keepAliveTimeoutMs = 5_000;
+/**
+ * Longer than proxies and clients keep a connection that they do not use, mostly 60 s: whoever ends it first must
+ * not be the node, or a request that is on its way just then is lost, and a POST is not repeated.
+ */
+const keepAliveTimeoutMs = 75_000;
 const closeGraceMs = 3_000;
 /** Said here, so that no setting of the system or a later Node lowers it (S33). */
 const tlsOptions = { minVersion: 'TLSv1.2' } as const;
