@@ -82,6 +82,8 @@ test('dev: publish, subscribe, history and presence; then SIGTERM ends it with 0
   const broken = await run(['pub', 'typing:general', '{"text":']).finished();
   assert.equal(broken.code, 0);
   assert.match(broken.stderr, /begins as JSON does and is none/);
+  const quoted = await run(['pub', 'typing:general', '"{a text}"']).finished();
+  assert.doesNotMatch(quoted.stderr, /begins as JSON/);
 
   const past = lines(await run(['history', 'chat:general', '--reverse', '--limit', '1']).finished());
   assert.deepEqual(

@@ -29,8 +29,9 @@ export function publishCommand(command: Command, context: Context): void {
       .option('--final', 'never conflated away'),
   ).action(async (channel: string, written: string, flags: Flags) => {
     const output = context.output();
-    const data = parseData(written === '-' ? await readText(process.stdin) : written);
-    if (typeof data === 'string' && /^[{[]/.test(data))
+    const text = written === '-' ? await readText(process.stdin) : written;
+    const data = parseData(text);
+    if (typeof data === 'string' && /^\s*[{[]/.test(text))
       output.warn('the data begins as JSON does and is none: it is published as text');
     const options = publishOptions(flags);
     const result = await withServer({ ...flags }, context, { verb: 'publish', channels: [channel] }, (client) =>
