@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
@@ -190,4 +191,20 @@ test('rate: bytes pass no faster, and the sender is held back', { timeout }, asy
   assert.ok(client.socket.writableLength > 0, 'the proxy does not take in what it cannot pass on');
   proxy.heal();
   await eventually(() => target.bytes.length === 16 * 1024 * 1024);
+});
+
+test('a reset behind an end leaves nothing that keeps the process from its exit', async () => {
+  const source = `
+    import { createServer, connect } from 'node:net';
+    import { resetSocket } from ${JSON.stringify(new URL('./reset-socket.ts', import.meta.url).href)};
+    const server = createServer((socket) => socket.on('error', () => {})).listen(0, '127.0.0.1', () => {
+      const socket = connect(server.address().port, '127.0.0.1', () => {
+        socket.end();
+        resetSocket(socket);
+        server.close();
+      });
+    });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', source], { stdio: 'ignore', timeout: 20_000 });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  assert.equal(code, 0);
 });

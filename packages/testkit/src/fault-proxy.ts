@@ -1,5 +1,6 @@
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { resetSocket } from './reset-socket.ts';
 import { SeededRandom } from './seeded-random.ts';
 
 /** `up`: from clients to the target; `down`: back. */
@@ -115,7 +116,7 @@ export class FaultProxy {
   #connect(client: Socket, target: FaultProxyOptions['target']): void {
     client.on('error', ignore);
     if (this.#faults.refuse === true) {
-      client.resetAndDestroy();
+      resetSocket(client);
       return;
     }
     const upstream = connect({ port: target.port, host: target.host ?? '127.0.0.1', allowHalfOpen: true });
@@ -163,13 +164,13 @@ class Link {
   }
 
   reset(): void {
-    this.#client.resetAndDestroy();
-    this.#upstream.resetAndDestroy();
+    resetSocket(this.#client);
+    resetSocket(this.#upstream);
   }
 
   /** A side that broke breaks the other; one that ended properly has been passed on already, as an end. */
   #followed(other: Socket, failed: boolean): void {
-    if (failed && !other.destroyed) other.resetAndDestroy();
+    if (failed && !other.destroyed) resetSocket(other);
   }
 }
 

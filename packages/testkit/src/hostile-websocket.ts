@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { resetSocket } from './reset-socket.ts';
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
@@ -203,7 +204,7 @@ export class HostileWebSocket {
 
   /** Cuts the connection with a reset. */
   reset(): void {
-    this.#wire.resetAndDestroy();
+    resetSocket(this.#wire);
   }
 
   destroy(): void {
