@@ -3,6 +3,7 @@ import { connectionToken } from '@tutti/bench/load/token';
 import { engineServerNames, startEngineServer, type EngineServerName } from '@tutti/testkit/engine-server';
 import { spawnNode, type SpawnedNode } from '@tutti/testkit/spawn-node';
 import { testTokenSecret } from '@tutti/testkit/test-settings';
+import { readMetrics } from './metrics.ts';
 import { judgeLastSeen, type AskSeen, type Span } from './cluster/last-seen.ts';
 import { MemoryWatch } from './process-memory.ts';
 import type { Proof, Verdict } from './proof.ts';
@@ -215,6 +216,10 @@ async function run(scene: Scene, members: number, say: (line: string) => void): 
   const namesOf = (devices: readonly Device[]): string[] => devices.map(({ user }) => user);
   await checkSeen('one in ten left', 'leftSeenMs', namesOf(left), { sinceMs: leavingMs, untilMs: Date.now() });
 
+  // Who came in the second before the kill is not written yet (docs/decisions/0016).
+  const isWritten = async (): Promise<boolean> =>
+    (await readMetrics(scene.nodes[1]!.url)).sum('tutti_last_seen_waiting') === 0;
+  await until(isWritten, connectMsMax);
   await scene.nodes[1]!.kill();
   const killedMs = Date.now();
   await until(() => scene.devices.every(({ device, node }) => node !== 1 || !device.isOpen), connectMsMax);

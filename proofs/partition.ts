@@ -10,6 +10,7 @@ import { pause, until } from './waiting.ts';
 const channel = 'chat:parted';
 const room = 'room:all';
 const nodesCount = 3;
+const backOffMsMax = 3_000;
 const publishEveryMs = 25;
 /** PRE-1, and what the proof allows after healing. */
 const presenceWithinMs = 15_000;
@@ -112,7 +113,9 @@ async function build(
     onlookers.push(await officialOnlooker(node, channel, ending), await ownOnlooker(node, channel, ending));
     publishing.add(tutti, publishEveryMs * nodesCount);
     for (let user = i; user < users; user += nodesCount) {
-      const there = new Tutti(node.wsUrl, { token: await node.token({ user: `u${user}` }) });
+      // Presence is what is judged, and not how long a client waits before it comes back.
+      const token = await node.token({ user: `u${user}` });
+      const there = new Tutti(node.wsUrl, { token, reconnectMaxMs: backOffMsMax });
       ending.push(() => there.close());
       await there.subscribe(room).ready();
     }
