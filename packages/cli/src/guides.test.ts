@@ -11,6 +11,7 @@ import { test, type TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 
 import { RunningCommand } from './testing/run-command.ts';
+import { serving } from './testing/serving.ts';
 
 const guides = [
   'tokens.md',
@@ -115,15 +116,7 @@ type Answer = Partial<Record<'result' | 'error', Record<string, unknown>>>;
 
 /** What a node with this configuration answers to the curl lines of a guide. */
 async function answersOf(t: TestContext, guide: string, configuration: string): Promise<Answer[]> {
-  const cwd = mkdtempSync(join(tmpdir(), 'tutti-guides-'));
-  writeFileSync(join(cwd, 'tutti.config.json'), configuration);
-  const server = new RunningCommand(['serve', '--port', '0', '--json'], { cwd });
-  t.after(async () => {
-    server.kill('SIGKILL');
-    await server.finished();
-    rmSync(cwd, { recursive: true });
-  });
-  const [, url = ''] = await server.printed(/"type":"listening","url":"([^"]+)"/);
+  const { cwd, url } = await serving(t, configuration);
   const lines = blocks(guide, 'sh').join('').replaceAll('http://localhost:8000', url).replaceAll('curl ', 'curl -sS ');
   const answers = execFileSync('sh', ['-c', `set -e\n${lines}`], { cwd, encoding: 'utf8' });
   return answers

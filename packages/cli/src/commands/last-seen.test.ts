@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { eventually } from '@tutti/testkit';
 
 import { RunningCommand, type Finished } from '../testing/run-command.ts';
+import { serving } from '../testing/serving.ts';
 
 const timeout = 120_000;
 const configuration = {
@@ -18,15 +16,7 @@ const configuration = {
 };
 
 async function arrange(t: TestContext): Promise<(...args: string[]) => RunningCommand> {
-  const cwd = mkdtempSync(join(tmpdir(), 'tutti-last-seen-'));
-  writeFileSync(join(cwd, 'tutti.config.json'), JSON.stringify(configuration));
-  const server = new RunningCommand(['serve', '--port', '0', '--json'], { cwd });
-  t.after(async () => {
-    server.kill('SIGKILL');
-    await server.finished();
-    rmSync(cwd, { recursive: true });
-  });
-  const [, url = ''] = await server.printed(/"type":"listening","url":"([^"]+)"/);
+  const { cwd, url } = await serving(t, JSON.stringify(configuration));
   return (...args) => new RunningCommand(args, { cwd, env: { TUTTI_URL: url } });
 }
 

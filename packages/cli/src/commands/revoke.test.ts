@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 
 import { RunningCommand, type Finished } from '../testing/run-command.ts';
+import { serving } from '../testing/serving.ts';
 
 const timeout = 120_000;
 const operatorKey = 'operator-key-of-24-characters-or-more';
@@ -26,15 +24,7 @@ interface Arranged {
 }
 
 async function arrange(t: TestContext): Promise<Arranged> {
-  const cwd = mkdtempSync(join(tmpdir(), 'tutti-revoke-'));
-  writeFileSync(join(cwd, 'tutti.config.json'), JSON.stringify(configuration));
-  const server = new RunningCommand(['serve', '--port', '0', '--json'], { cwd });
-  t.after(async () => {
-    server.kill('SIGKILL');
-    await server.finished();
-    rmSync(cwd, { recursive: true });
-  });
-  const [, url = ''] = await server.printed(/"type":"listening","url":"([^"]+)"/);
+  const { cwd, url } = await serving(t, JSON.stringify(configuration));
   const start = (args: string[], env = {}): RunningCommand =>
     new RunningCommand(args, { cwd, env: { TUTTI_URL: url, ...env } });
   return { start, run: (args, env) => start(args, env).finished() };
