@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
 import { nkeys } from '@nats-io/transport-node';
-import { eventually, spawnNode, startNatsCluster, type SpawnedNode } from '@tutti/testkit';
+import { startNatsCluster } from '@tutti/testkit';
 import { certificatesMissing, TestAuthority, type Certificate } from '@tutti/testkit/certificates';
 import { natsOperator } from '@tutti/testkit/nats-operator';
 import { requireService } from '@tutti/testkit/services';
-import type { Settings } from '../config/options.ts';
+import { becomesReady, saysWhatToDo, start } from './testing/node-on-engine.ts';
 
 const timeout = 60_000;
 const nats = await requireService('nats-server');
@@ -19,7 +19,6 @@ const skip = missing === undefined ? {} : { skip: missing };
 const program = 'path' in nats ? nats.path : '';
 const secret = 's3cret-of-a-test/%';
 const user = `ann:${encodeURIComponent(secret)}`;
-const namespaces = { log: { durable: true, historySize: 100 } } as const;
 
 let certificates: { readonly caFile: string; readonly server: Certificate; readonly client: Certificate };
 let folder: string;
@@ -38,25 +37,6 @@ async function serve(t: TestContext, extra: string): Promise<string> {
   const cluster = await startNatsCluster({ program, extra });
   t.after(() => cluster.close());
   return `127.0.0.1:${cluster.servers[0]?.port}`;
-}
-
-async function start(t: TestContext, settings: Partial<Settings>): Promise<SpawnedNode> {
-  const node = await spawnNode({ settings: { canaryIntervalMs: 200, ...settings }, namespaces });
-  t.after(() => node.close());
-  return node;
-}
-
-async function becomesReady(node: SpawnedNode): Promise<void> {
-  await eventually(async () => (await fetch(`${node.url}/ready`)).status === 200, { withinMs: 20_000, what: node.log });
-}
-
-/** It runs, is not ready, and says what to do; no secret in anything that it wrote. */
-async function saysWhatToDo(node: SpawnedNode, what: RegExp, ...secrets: string[]): Promise<void> {
-  await eventually(() => what.test(node.log), { what: `${String(what)} in ${node.log}` });
-  const [health, ready] = [await fetch(`${node.url}/health`), await fetch(`${node.url}/ready`)];
-  assert.deepEqual([health.status, ready.status], [200, 503]);
-  const told = node.log + node.stderr + (await ready.text());
-  for (const each of secrets) assert.ok(!told.includes(each), 'the secret is told');
 }
 
 const tls = (): string =>

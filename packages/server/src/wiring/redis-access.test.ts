@@ -3,18 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test, type TestContext } from 'node:test';
-import {
-  eventually,
-  freePort,
-  redisMissing,
-  spawnNode,
-  startRedis,
-  startRedisCluster,
-  startRedisSentinels,
-  type SpawnedNode,
-} from '@tutti/testkit';
+import { freePort, redisMissing, startRedis, startRedisCluster, startRedisSentinels } from '@tutti/testkit';
 import { certificatesMissing, TestAuthority, type Certificate } from '@tutti/testkit/certificates';
-import type { Settings } from '../config/options.ts';
+import { becomesReady, saysWhatToDo, start } from './testing/node-on-engine.ts';
 
 const timeout = 90_000;
 const missing = await redisMissing();
@@ -22,7 +13,6 @@ const noTls = missing ?? (await certificatesMissing());
 const withRedis = missing === undefined ? {} : { skip: missing };
 const withTls = noTls === undefined ? {} : { skip: noTls };
 const secret = 's3cret-of-a-test/%';
-const namespaces = { log: { durable: true, historySize: 100 } } as const;
 /** As docs/guides/choosing-an-engine.md lists them. */
 const permissions =
   '+@scripting +@pubsub +@stream +@hash +@sortedset +@string +@keyspace +@connection +info +time +wait +config|get +cluster|slots ~tutti:* &tutti:*';
@@ -46,25 +36,6 @@ async function serveTls(t: TestContext, clients: 'yes' | 'no'): Promise<string> 
   const redis = await startRedis({ config: [...ann, `tls-port ${port}`, `tls-auth-clients ${clients}`, ...files] });
   t.after(() => redis.close());
   return `127.0.0.1:${port}`;
-}
-
-async function start(t: TestContext, settings: Partial<Settings>): Promise<SpawnedNode> {
-  const node = await spawnNode({ settings: { canaryIntervalMs: 200, ...settings }, namespaces });
-  t.after(() => node.close());
-  return node;
-}
-
-async function becomesReady(node: SpawnedNode): Promise<void> {
-  await eventually(async () => (await fetch(`${node.url}/ready`)).status === 200, { withinMs: 20_000, what: node.log });
-}
-
-/** It runs, is not ready, and says what to do; no secret in anything that it wrote. */
-async function saysWhatToDo(node: SpawnedNode, what: RegExp, ...secrets: string[]): Promise<void> {
-  await eventually(() => what.test(node.log), { what: `${String(what)} in ${node.log}` });
-  const [health, ready] = [await fetch(`${node.url}/health`), await fetch(`${node.url}/ready`)];
-  assert.deepEqual([health.status, ready.status], [200, 503]);
-  const told = node.log + node.stderr + (await ready.text());
-  for (const each of secrets) assert.ok(!told.includes(each), 'the secret is told');
 }
 
 const asAnn = `ann:${encodeURIComponent(secret)}`;
