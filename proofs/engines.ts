@@ -66,11 +66,47 @@ async function startNats(): Promise<EngineUnderTest> {
 
 async function startSentinels(options: RedisOptions): Promise<EngineUnderTest> {
   const sentinels = await startRedisSentinels(options);
-  let [leader, follower] = [sentinels.master(), sentinels.replica()];
-  return {
+  return redisUnderTest({
     url: sentinels.url,
-    isolateLeader: () => {
-      [leader, follower] = [sentinels.master(), sentinels.replica()];
+    leaderOf: () => sentinels.master(),
+    followerOf: () => sentinels.replica(),
+    close: () => sentinels.close(),
+  });
+}
+
+/** Three masters, a replica each. */
+async function startCluster(options: RedisOptions): Promise<EngineUnderTest> {
+  const cluster = await startRedisCluster({ ...options, replicas: 1 });
+  return redisUnderTest({
+    url: cluster.url,
+    leaderOf: (channel) => cluster.masterOf(channelKeys('tutti', channel).meta),
+    followerOf: (leader) => {
+      const [follower] = cluster.replicasOf(leader);
+      if (follower === undefined) throw new Error('a master of the Cluster has no replica');
+      return follower;
+    },
+    close: () => cluster.close(),
+  });
+}
+
+/** Servers of which one leads a channel and one copies it. */
+interface Replicated {
+  readonly url: string;
+  readonly leaderOf: (channel: string) => RedisServer;
+  readonly followerOf: (leader: RedisServer) => RedisServer;
+  readonly close: () => Promise<void>;
+}
+
+function redisUnderTest({ url, leaderOf, followerOf, close }: Replicated): EngineUnderTest {
+  let channel = '';
+  let leader = leaderOf(channel);
+  let follower = followerOf(leader);
+  return {
+    url,
+    isolateLeader: (asked) => {
+      channel = asked;
+      leader = leaderOf(channel);
+      follower = followerOf(leader);
       follower.pause();
       // What the kernel already had for it would still be read.
       leader.command('CLIENT', 'KILL', 'TYPE', 'replica');
@@ -81,48 +117,11 @@ async function startSentinels(options: RedisOptions): Promise<EngineUnderTest> {
       follower.resume();
     },
     mend: async () => {
-      if (!(await until(() => sentinels.master() === follower, inStepMsMax))) return false;
+      if (!(await until(() => leaderOf(channel) === follower, inStepMsMax))) return false;
       await leader.restart();
-      return until(() => isInStep(leader), inStepMsMax);
+      return until(() => leader.command('INFO', 'replication').includes('master_link_status:up'), inStepMsMax);
     },
-    close: () => sentinels.close(),
-  };
-}
-
-function isInStep(replica: RedisServer): boolean {
-  return replica.command('INFO', 'replication').includes('master_link_status:up');
-}
-
-/** Three masters, a replica each. */
-async function startCluster(options: RedisOptions): Promise<EngineUnderTest> {
-  const cluster = await startRedisCluster({ ...options, replicas: 1 });
-  const pairOf = (key: string): [leader: RedisServer, follower: RedisServer] => {
-    const leader = cluster.masterOf(key);
-    const [follower] = cluster.replicasOf(leader);
-    if (follower === undefined) throw new Error('a master of the Cluster has no replica');
-    return [leader, follower];
-  };
-  let key = '';
-  let [leader, follower] = pairOf(key);
-  return {
-    url: cluster.url,
-    isolateLeader: (channel) => {
-      key = channelKeys('tutti', channel).meta;
-      [leader, follower] = pairOf(key);
-      follower.pause();
-      leader.command('CLIENT', 'KILL', 'TYPE', 'replica');
-      return true;
-    },
-    killLeader: async () => {
-      await leader.kill();
-      follower.resume();
-    },
-    mend: async () => {
-      if (!(await until(() => cluster.masterOf(key) === follower, inStepMsMax))) return false;
-      await leader.restart();
-      return until(() => isInStep(leader), inStepMsMax);
-    },
-    close: () => cluster.close(),
+    close,
   };
 }
 
