@@ -146,19 +146,19 @@ export class ClusterOccupancy implements Told {
     const before = this.#others.get(incarnation)?.told ?? 0;
     this.#others.set(incarnation, candidate);
     // It has spoken without having heard of this node, and may have told what this node knows better.
-    if (candidate.told > before && this.#speaks) this.#tellAnew([...this.#occupied]);
+    if (candidate.told > before && this.#speaks) this.#tellAnew([...this.#occupied], 0);
   }
 
   /** Some in each turn of the loop: everything at once would hold up the others (S22). */
-  #tellAnew(channels: readonly string[]): void {
-    const now = channels.slice(0, tellAtOnceMax).filter((channel) => this.#occupied.has(channel));
+  #tellAnew(channels: readonly string[], from: number): void {
     if (!this.#speaks) return;
-    for (const channel of now) {
+    const next = from + tellAtOnceMax;
+    for (const channel of channels.slice(from, next)) {
+      if (!this.#occupied.has(channel)) continue;
       this.#told += 1;
       this.#observer.occupied(channel);
     }
-    const later = channels.slice(tellAtOnceMax);
-    if (later.length > 0) this.#parts.clock.soon(() => this.#tellAnew(later));
+    if (next < channels.length) this.#parts.clock.soon(() => this.#tellAnew(channels, next));
   }
 }
 
